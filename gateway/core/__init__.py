@@ -1,0 +1,1 @@
+"""Plant, evidence, incidents, alarms and the engine; pure."""

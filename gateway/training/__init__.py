@@ -1,0 +1,1 @@
+"""From windows to a Bundle; never imported by the daemon."""
