@@ -180,6 +180,7 @@ class Plant:
     liveness: Liveness
     rescoring: Rescoring
     correlate_ms: int  # evidence on assets that feed each other joins one incident within this time
+    slots: Mapping[str, int] = field(default_factory=dict)  # "asset/<name>", "node/<name>" -> slot, gone names too
 
     @cached_property
     def nodes_of(self) -> Mapping[str, tuple[Node, ...]]:

@@ -157,6 +157,17 @@ def decode_updates(data: bytes) -> list[Update]:
     return [_update(row) for row in cbor2.loads(data)]
 
 
+def encode_decision(updates: Sequence[Update], waiting: Sequence[tuple[int, int]]) -> bytes:
+    """What one entry led to, as the journal keeps it: its Updates, and which Windows wait for a Score until when."""
+    return cbor2.dumps([[_row(u) for u in updates], [list(w) for w in waiting]])
+
+
+def decode_decision(data: bytes) -> list[Update]:
+    """The Updates of a journalled decision; ValueError on anything else."""
+    rows, _waiting = cbor2.loads(data)
+    return [_update(row) for row in rows]
+
+
 def _row(update: Update) -> list[object]:
     match update:
         case TagChange(tag, value, quality, source_ms):

@@ -1,0 +1,98 @@
+"""`stethos node`: the registry of nodes and their keys."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway import app
+from gateway.cli.options import config_option, faults_to_shell
+from gateway.store.keys import NodeKey, Registry
+
+
+@click.group()
+def node() -> None:
+    """Register nodes, and make their keys."""
+
+
+@node.command()
+@click.argument("name")
+@click.option("--id", "kid", help="4 bytes in hex; random unless given.")
+@config_option
+def add(name: str, kid: str | None, config_file: Path) -> None:
+    """Register a node and print its id and secret: what the node has to be given."""
+    with faults_to_shell():
+        registry = _registry(config_file)
+        _print_secret(registry.add(name, now_ms=time.time_ns() // 1_000_000, kid=_kid(kid)))
+
+
+@node.command(name="list")
+@config_option
+def list_nodes(config_file: Path) -> None:
+    """All registered nodes, and the asset that each watches."""
+    with faults_to_shell():
+        settings = app.load_settings(config_file)
+        assets = {name: asset.name for asset in settings.asset for name in asset.nodes}
+        table = Table("node", "id", "asset", "key", "added")
+        known = _registry(config_file).list()
+        for key in known:
+            added = datetime.fromtimestamp(key.added_ms / 1000, UTC).isoformat(timespec="seconds")
+            table.add_row(key.name, key.kid.hex(), assets.get(key.name, "none"), str(key.key_generation), added)
+        for name in sorted(assets.keys() - {key.name for key in known}):
+            table.add_row(name, "not registered", assets[name], "", "")
+        Console().print(table)
+
+
+@node.command()
+@click.argument("name")
+@click.option("--secret", is_flag=True, help="Print the secret, too.")
+@config_option
+def show(name: str, secret: bool, config_file: Path) -> None:
+    """One node; with --secret what it has to be given again after its memory was erased."""
+    with faults_to_shell():
+        key = _registry(config_file).get(name)
+        if key is None:
+            raise click.ClickException(f"{name}: no such node")
+        click.echo(f"node {key.name}  id {key.kid.hex()}  key generation {key.key_generation}")
+        if secret:
+            _print_secret(key)
+
+
+@node.command()
+@click.argument("name")
+@config_option
+def remove(name: str, config_file: Path) -> None:
+    """Forget a node's key: its messages are unknown from the next one on."""
+    with faults_to_shell():
+        _registry(config_file).remove(name)
+
+
+@node.command()
+@click.argument("name")
+@config_option
+def rekey(name: str, config_file: Path) -> None:
+    """Give a node a new secret under the same name and id, and print it."""
+    with faults_to_shell():
+        _print_secret(_registry(config_file).rekey(name))
+
+
+def _registry(config_file: Path) -> Registry:
+    return Registry.open(app.load_settings(config_file).gateway.state_dir)
+
+
+def _print_secret(key: NodeKey) -> None:
+    click.echo(f"{key.kid.hex()} {key.secret.hex()}")
+
+
+def _kid(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not hex", param_hint="--id") from error

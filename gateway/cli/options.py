@@ -1,0 +1,44 @@
+"""Options that several commands share, and how faults reach the person at the shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from gateway.config import ConfigurationFaulty
+from gateway.runtime.control import ControlFailed
+from gateway.runtime.history import HistoryUnreadable
+from gateway.store.keys import RegistryBroken, RegistryRefused
+from gateway.store.schema import JournalBroken, JournalFull
+
+DEFAULT_CONFIG = Path("/etc/stethos/stethos.toml")
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The configuration.",
+)
+
+
+@contextmanager
+def faults_to_shell() -> Iterator[None]:
+    """The operator's faults end with exit 78 (sysexits EX_CONFIG), the world's with 75, each in lines that name it."""
+    try:
+        yield
+    except ConfigurationFaulty as error:
+        click.echo(error, err=True)
+        raise SystemExit(os.EX_CONFIG) from error
+    except (JournalBroken, RegistryBroken, RegistryRefused, HistoryUnreadable) as error:
+        click.echo(error, err=True)
+        raise SystemExit(1) from error
+    except (ControlFailed, JournalFull) as error:
+        click.echo(error, err=True)
+        raise SystemExit(os.EX_TEMPFAIL) from error

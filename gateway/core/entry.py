@@ -1,0 +1,166 @@
+"""Journal entries: everything that can move the engine, each with a version and a binary form.
+
+An entry's body is a CBOR array. When its shape changes, its version rises and `UPCASTERS` gains a function from the
+old shape to the next: a journal of any earlier release replays with the present code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+import cbor2
+from pydantic import TypeAdapter
+
+from gateway.core.command import Command, CommandKind
+from gateway.core.plant import Plant
+from gateway.wire.messages import UpMessage, decode_up
+
+
+class EntryKind(StrEnum):
+    """Kinds of journal entries."""
+
+    CONFIGURED = "config"
+    STARTED = "started"
+    REPORT = "report"
+    SCORE = "score"
+    COMMAND = "command"
+    TICK = "tick"
+
+
+VERSIONS: Mapping[EntryKind, int] = dict.fromkeys(EntryKind, 1)
+
+
+class EntryBroken(ValueError):  # noqa: N818 - named like the other faults of stored things
+    """A journal entry cannot be read; the message names kind, version and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """From here on this plant is in force."""
+
+    plant: Plant
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The gateway has (re)started: nothing was heard in between."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A node's message, authenticated and new. `seq` is the whole message number; `message` is `payload` decoded."""
+
+    node: str
+    link: str
+    seq: int
+    key_generation: int
+    received_ms: int
+    payload: bytes
+    message: UpMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The gateway's own model has looked at the Window that entry `window` brought.
+
+    `value` and `threshold` are in the bundle's integer units; `model` is the SHA-256 of the model file. A `failure`
+    says why there is no value.
+    """
+
+    window: int
+    value: int
+    threshold: int
+    model: bytes
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A person asked for something."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: a deadline the engine asked to be woken for."""
+
+
+Body = Configured | Started | Report | Scored | Commanded | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry: its number, when the gateway took it up (Unix ms, never falling), and what it says."""
+
+    id: int
+    at_ms: int
+    body: Body
+
+
+_PLANT = TypeAdapter(Plant)
+
+Upcaster = Callable[[list[object]], list[object]]
+UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {}
+"""(kind, version) -> a function from the fields of that version to those of the next."""
+
+
+def encode(body: Body) -> tuple[EntryKind, int, bytes]:
+    """Kind, version and bytes of an entry's body."""
+    match body:
+        case Report(node, link, seq, key_generation, received_ms, payload, _):
+            kind, fields = EntryKind.REPORT, [node, link, seq, key_generation, received_ms, payload]
+        case Tick():
+            kind, fields = EntryKind.TICK, []
+        case Scored(window, value, threshold, model, failure):
+            kind, fields = EntryKind.SCORE, [window, value, threshold, model, failure]
+        case Commanded(command):
+            c = command
+            kind = EntryKind.COMMAND
+            fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
+        case Started(version):
+            kind, fields = EntryKind.STARTED, [version]
+        case Configured(plant):
+            kind, fields = EntryKind.CONFIGURED, [_PLANT.dump_python(plant)]
+    return kind, VERSIONS[kind], cbor2.dumps(fields, canonical=kind is EntryKind.CONFIGURED)
+
+
+def decode(kind: str, version: int, data: bytes) -> Body:
+    """The inverse of `encode`, older versions included. Raises EntryBroken."""
+    try:
+        entry_kind = EntryKind(kind)
+        fields = cast(list[object], cbor2.loads(data))
+        while version < VERSIONS[entry_kind]:
+            fields = UPCASTERS[entry_kind, version](fields)
+            version += 1
+        if version != VERSIONS[entry_kind]:
+            raise EntryBroken(
+                f"{kind} version {version} is newer than this release, which knows {VERSIONS[entry_kind]}"
+            )
+        return _body(entry_kind, fields)
+    except EntryBroken:
+        raise
+    except (ValueError, TypeError, KeyError, EOFError, cbor2.CBORError) as error:
+        raise EntryBroken(f"{kind} version {version}: {error}") from error
+
+
+def _body(kind: EntryKind, fields: list[object]) -> Body:
+    match kind, fields:
+        case EntryKind.REPORT, [str(node), str(link), int(seq), int(generation), int(received_ms), bytes(payload)]:
+            return Report(node, link, seq, generation, received_ms, payload, decode_up(payload))
+        case EntryKind.TICK, []:
+            return Tick()
+        case EntryKind.SCORE, [int(window), int(value), int(threshold), bytes(model), str(failure)]:
+            return Scored(window, value, threshold, model, failure)
+        case EntryKind.COMMAND, [str(what), str(actor), str(origin), str(alarm), int(event), str(comment), int(until)]:
+            return Commanded(Command(CommandKind(what), actor, origin, alarm, event, comment, until))
+        case EntryKind.STARTED, [str(version)]:
+            return Started(version)
+        case EntryKind.CONFIGURED, [dict(plant)]:
+            return Configured(_PLANT.validate_python(plant))
+    raise EntryBroken(f"{kind}: {len(fields)} fields that do not fit")

@@ -1,0 +1,122 @@
+"""Evidence: what stands against an Asset, and whether it is enough.
+
+A Verdict is one anomalous Window: the node's claim, later confirmed by a Score or taken away by it. The judgement is
+a pure function of the standing Verdicts, so that late data and revisions need no code of their own: the same function
+is asked again, and what has changed is the revision.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from gateway.core.plant import Rule
+
+
+class Basis(IntEnum):
+    """On what a Verdict rests."""
+
+    CLAIM = 0  # the node says so; a Score is awaited
+    SCORE = 1  # the gateway's model says so, too
+    UNSCORED = 2  # the node says so, and no Score will come
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Verdict:
+    """One anomalous Window. `event_ms`: when it was sampled; `entry`: the journal entry that brought it."""
+
+    event_ms: int
+    entry: int
+    node: str
+    basis: Basis
+    score_pct: int
+    why: int
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A run of Verdicts without a quiet gap in which the rule was met at least once.
+
+    `onset_ms` is the first Verdict of the first window of time that met the rule, `decided_ms` the Verdict that
+    completed it (the k-th node), `last_ms` the newest Verdict.
+    """
+
+    onset_ms: int
+    decided_ms: int
+    last_ms: int
+    nodes: tuple[str, ...]
+    score_pct: int
+
+
+class Evidence:
+    """Standing Verdicts of one Asset, ordered by time of the event."""
+
+    def __init__(self, verdicts: Sequence[Verdict] = ()) -> None:
+        self.verdicts: list[Verdict] = list(verdicts)
+
+    def add(self, verdict: Verdict) -> None:
+        """A node claims, or a Score finds, an anomalous Window."""
+        insort(self.verdicts, verdict)
+
+    def take(self, entry: int) -> Verdict | None:
+        """Take away the Verdict that `entry` brought, and return it; None if it does not stand."""
+        for index in range(len(self.verdicts) - 1, -1, -1):
+            if self.verdicts[index].entry == entry:
+                return self.verdicts.pop(index)
+        return None
+
+    def forget(self, before_ms: int) -> None:
+        """Let go of what is older than any decision can reach."""
+        keep = 0
+        while keep < len(self.verdicts) and self.verdicts[keep].event_ms < before_ms:
+            keep += 1
+        del self.verdicts[:keep]
+
+    def standing(self, rule: Rule, now_ms: int) -> list[Verdict]:
+        """Verdicts inside the rule's window as of now."""
+        return [v for v in self.verdicts if v.event_ms > now_ms - rule.window_ms]
+
+    def newest(self, rule: Rule) -> Episode | None:
+        """The last run of Verdicts, if it met the rule."""
+        runs = list(_runs(self.verdicts, rule.quiet_ms))
+        return _episode(runs[-1], rule) if runs else None
+
+    def around(self, event_ms: int, rule: Rule) -> Episode | None:
+        """The run of Verdicts that holds a moment, if it met the rule."""
+        for run in _runs(self.verdicts, rule.quiet_ms):
+            if run[0].event_ms <= event_ms <= run[-1].event_ms:
+                return _episode(run, rule)
+        return None
+
+
+def _runs(verdicts: Sequence[Verdict], quiet_ms: int) -> Iterator[Sequence[Verdict]]:
+    """Split where nothing happened for `quiet_ms`."""
+    start = 0
+    for index in range(1, len(verdicts)):
+        if verdicts[index].event_ms - verdicts[index - 1].event_ms >= quiet_ms:
+            yield verdicts[start:index]
+            start = index
+    if verdicts:
+        yield verdicts[start:]
+
+
+def _episode(run: Sequence[Verdict], rule: Rule) -> Episode | None:
+    """K of n: the first moment at which k different nodes had spoken within the window."""
+    latest: dict[str, int] = {}  # node -> its newest Verdict so far
+    for verdict in run:
+        latest[verdict.node] = verdict.event_ms
+        inside = {node for node, at_ms in latest.items() if at_ms > verdict.event_ms - rule.window_ms}
+        if len(inside) >= rule.k:
+            opens_ms = verdict.event_ms - rule.window_ms
+            onset_ms = next(v.event_ms for v in run if v.event_ms > opens_ms and v.node in inside)
+            spoke = [v for v in run if v.event_ms >= onset_ms]
+            return Episode(
+                onset_ms,
+                verdict.event_ms,
+                run[-1].event_ms,
+                tuple(sorted({v.node for v in spoke})),
+                max(v.score_pct for v in spoke),
+            )
+    return None

@@ -1,0 +1,194 @@
+"""Nodes: what their messages mean for Tags, Evidence, re-scoring and liveness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.core.alarm import Alarms
+from gateway.core.assets import AssetDesk
+from gateway.core.entry import Report, Scored
+from gateway.core.evidence import Basis, Verdict
+from gateway.core.ledger import Ledger
+from gateway.core.liveness import Alive, Schedule
+from gateway.core.plant import NODE_TAGS, AlarmId, AlarmKind, Plant, Scope, TagId
+from gateway.core.rescore import Pending, Rescores
+from gateway.core.timers import Timers
+from gateway.core.update import Quality, Value
+from gateway.wire import age, score
+from gateway.wire.messages import Birth, Features, Flag, Health, Window
+
+FIRST_FAULT, LAST_FAULT = 4, 8
+"""`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
+
+MEASURED = tuple(t.name for t in NODE_TAGS if t.name != "liveness")
+
+
+@dataclass(slots=True)
+class NodeState:
+    """What the engine remembers of one node."""
+
+    schedule: Schedule = field(default_factory=Schedule)
+    alive: Alive = Alive.UNKNOWN
+    fault: int = 0
+
+
+class NodeDesk:
+    """Takes in the nodes' messages and the Scores of their Windows."""
+
+    def __init__(self, ledger: Ledger, timers: Timers, alarms: Alarms, assets: AssetDesk, rescores: Rescores) -> None:
+        self._ledger = ledger
+        self._timers = timers
+        self._alarms = alarms
+        self._assets = assets
+        self._rescores = rescores
+        self.nodes: dict[str, NodeState] = {}
+        self.lost = 0
+
+    def configured(self, plant: Plant, name: str, at_ms: int) -> None:
+        """The node is part of the plant."""
+        self.nodes.setdefault(name, NodeState())
+        self._judge_liveness(plant, name, at_ms)
+
+    def drop(self, name: str) -> None:
+        """The node is no longer part of the plant."""
+        state = self.nodes.pop(name, None)
+        self.lost -= bool(state and state.alive is Alive.LOST)
+        for entry in [e for e, p in self._rescores.pending.items() if p.node == name]:
+            del self._rescores.pending[entry]
+
+    def report(self, plant: Plant, entry: int, report: Report, at_ms: int) -> None:
+        """A node's message."""
+        name, message = report.node, report.message
+        state = self.nodes.get(name)
+        if state is None:
+            self._ledger.count("report_of_unknown_node")
+            return
+        if isinstance(message, Birth):
+            state.schedule.heartbeat_ms = message.heartbeat_ms
+        state.schedule.last_seen_ms = max(state.schedule.last_seen_ms, report.received_ms)
+        self._judge_liveness(plant, name, at_ms)
+        event_ms = report.received_ms - age.decode(message.age)
+        match message:
+            case Flag() if FIRST_FAULT <= message.why <= LAST_FAULT:
+                self._sensor(plant, name, message.why, event_ms, at_ms)
+            case Flag():
+                self._sensor(plant, name, 0, event_ms, at_ms)
+                self._claimed(plant, entry, name, message, event_ms, at_ms)
+            case Window():
+                self._sensor(plant, name, 0, event_ms, at_ms)
+                self._looked(name, message.score, event_ms)
+                self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
+            case Health():
+                self._sensor(plant, name, message.why, event_ms, at_ms)
+                if not message.why:
+                    self._looked(name, message.score, event_ms)
+                self._tag(name, "battery", message.battery_mv, event_ms)
+                if message.temperature_cdeg is not None:
+                    self._tag(name, "temperature", message.temperature_cdeg, event_ms)
+                if message.link_dbm is not None:
+                    self._tag(name, "link", message.link_dbm, event_ms)
+            case _:
+                pass  # Birth and Result say nothing about the machine
+
+    def scored(self, plant: Plant, scored: Scored, at_ms: int) -> None:
+        """The gateway's model has looked at a Window."""
+        if scored.failure:
+            self.unscored(plant, scored.window, at_ms)
+            return
+        pending = self._rescores.pending.pop(scored.window, None)
+        if pending is None:
+            self._ledger.count("score_not_awaited")
+            return
+        name, event_ms = pending.node, pending.event_ms
+        anomalous = scored.value > scored.threshold
+        percent = min(scored.value * 100 // max(scored.threshold, 1), 100_000)
+        self._tag(name, "host_score", percent, event_ms)
+        self._tag(name, "anomalous", anomalous, event_ms)
+        asset = plant.nodes[name].asset
+        verdict = Verdict(event_ms, scored.window, name, Basis.SCORE, percent, 0) if anomalous else None
+        if pending.claimed:
+            self._assets.replace(plant, asset, scored.window, verdict, at_ms)
+        elif verdict:
+            self._assets.add(plant, asset, verdict, at_ms)
+
+    def unscored(self, plant: Plant, entry: int, at_ms: int) -> None:
+        """No Score came in time, or none can come: the node's claim stands."""
+        pending = self._rescores.pending.pop(entry, None)
+        if pending is None:
+            return
+        self._ledger.count("window_unscored")
+        if pending.claimed:
+            evidence = self._assets.evidence[plant.nodes[pending.node].asset]
+            if claim := evidence.take(entry):
+                evidence.add(Verdict(claim.event_ms, entry, claim.node, Basis.UNSCORED, claim.score_pct, claim.why))
+
+    def on_timer(self, plant: Plant, name: str, at_ms: int) -> None:
+        """The node's schedule wants a look."""
+        if name in plant.nodes:
+            self._judge_liveness(plant, name, at_ms)
+
+    def _claimed(self, plant: Plant, entry: int, name: str, flag: Flag, event_ms: int, at_ms: int) -> None:
+        percent = score.percent(flag.score)
+        waits = self._rescore(plant, entry, name, flag.features, event_ms, at_ms, claimed=True)
+        alone = bool(plant.assets[plant.nodes[name].asset].model)  # a second opinion was wanted
+        self._tag(name, "score", percent, event_ms)
+        self._tag(name, "anomalous", True, event_ms, Quality.UNSCORED if alone else Quality.GOOD)
+        basis = Basis.CLAIM if waits else Basis.UNSCORED
+        verdict = Verdict(event_ms, entry, name, basis, percent, flag.why)
+        self._assets.add(plant, plant.nodes[name].asset, verdict, at_ms)
+
+    def _looked(self, name: str, code: int, event_ms: int) -> None:
+        """A node has looked at its machine and says how it scored."""
+        self._tag(name, "score", score.percent(code), event_ms)
+        if code <= score.AT_THRESHOLD:
+            self._tag(name, "anomalous", False, event_ms)
+
+    def _rescore(
+        self, plant: Plant, entry: int, name: str, features: Features | None, event_ms: int, at_ms: int, *,
+        claimed: bool,
+    ) -> bool:  # fmt: skip
+        """Let a Window wait for the gateway's model; False if none will look at it."""
+        model = plant.assets[plant.nodes[name].asset].model
+        if not model or features is None:
+            return False
+        if model not in plant.rescoring.models:
+            self._ledger.requalify(TagId(Scope.NODE, name, "host_score"), Quality.CONFIGURATION)
+            self._ledger.count("model_missing")
+            return False
+        deadline_ms = at_ms + plant.rescoring.deadline_ms
+        return self._rescores.wait(
+            entry, Pending(name, model, event_ms, deadline_ms, features.feature_set, features.values, claimed)
+        )
+
+    def _sensor(self, plant: Plant, name: str, fault: int, event_ms: int, at_ms: int) -> None:
+        state = self.nodes[name]
+        self._tag(name, "sensor", fault, event_ms)
+        if fault == state.fault:
+            return
+        state.fault = fault
+        if fault:
+            for tag in ("score", "host_score", "anomalous"):
+                self._ledger.requalify(TagId(Scope.NODE, name, tag), Quality.SENSOR)
+        alarm = AlarmId(Scope.NODE, name, AlarmKind.SENSOR_FAULT)
+        self._alarms.condition(alarm, bool(fault), event_ms, at_ms, plant.text_of(alarm))
+
+    def _judge_liveness(self, plant: Plant, name: str, at_ms: int) -> None:
+        state = self.nodes[name]
+        alive, next_ms, since_ms = state.schedule.judge(plant.liveness, at_ms)
+        if next_ms is not None:
+            self._timers.ask(f"node:{name}", next_ms)
+        if alive is state.alive and self._ledger.tags[TagId(Scope.NODE, name, "liveness")].value is not None:
+            return
+        self.lost += (alive is Alive.LOST) - (state.alive is Alive.LOST)
+        was, state.alive = state.alive, alive
+        self._ledger.derived(TagId(Scope.NODE, name, "liveness"), int(alive), since_ms)
+        if alive in (Alive.STALE, Alive.LOST):
+            quality = Quality.STALE if alive is Alive.STALE else Quality.LOST
+            for tag in MEASURED:
+                self._ledger.requalify(TagId(Scope.NODE, name, tag), quality)
+        if Alive.LOST in (alive, was):
+            alarm = AlarmId(Scope.NODE, name, AlarmKind.NODE_LOST)
+            self._alarms.condition(alarm, alive is Alive.LOST, since_ms, at_ms, plant.text_of(alarm))
+
+    def _tag(self, name: str, tag: str, value: Value, event_ms: int, quality: Quality = Quality.GOOD) -> None:
+        self._ledger.tag(TagId(Scope.NODE, name, tag), value, event_ms, quality)

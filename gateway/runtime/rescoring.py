@@ -1,0 +1,90 @@
+"""Rescoring: Windows that wait, in batches, through the gateway's own models, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.core.entry import Scored
+from gateway.core.rescore import Pending
+from gateway.detectors import Detector
+from gateway.detectors.bundle import Bundle
+from gateway.runtime.decider import Decider
+from gateway.runtime.metrics import Metrics
+
+MAX_BATCH = 64
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A Bundle and the detector that runs it."""
+
+    bundle: Bundle
+    detector: Detector
+
+    def takes(self, pending: Pending) -> bool:
+        """Whether a Window is of the bundle's feature set."""
+        manifest = self.bundle.manifest
+        return (pending.feature_set, len(pending.values)) == (manifest.feature_set, manifest.features)
+
+
+class Rescoring:
+    """Scores what the engine says is waiting, oldest first. After a crash that is simply still waiting."""
+
+    def __init__(self, decider: Decider, models: Mapping[str, Model], metrics: Metrics) -> None:
+        self._decider = decider
+        self._models = models
+        self._metrics = metrics
+        self._handed_in: set[int] = set()  # scored, and not yet decided
+
+    async def run(self) -> None:
+        """Score until cancelled."""
+        wanted = self._decider.scores_wanted
+        while True:
+            waiting = self._decider.engine.waiting
+            self._handed_in &= waiting.keys()
+            batch = self._next_batch(waiting)
+            if batch:
+                await self._score(batch)
+                continue
+            wanted.clear()
+            await wanted.wait()
+
+    def _next_batch(self, waiting: Mapping[int, Pending]) -> dict[int, Pending]:
+        """The oldest Window that is not yet scored, and the next ones of the same model."""
+        batch: dict[int, Pending] = {}
+        model = ""
+        for entry, pending in waiting.items():
+            if entry in self._handed_in or entry > self._decider.committed_id:
+                continue
+            model = model or pending.model
+            if pending.model == model:
+                batch[entry] = pending
+                if len(batch) == MAX_BATCH:
+                    break
+        return batch
+
+    async def _score(self, batch: Mapping[int, Pending]) -> None:
+        name = next(iter(batch.values())).model
+        model = self._models.get(name)
+        self._handed_in |= batch.keys()
+        fitting = {entry: pending for entry, pending in batch.items() if model and model.takes(pending)}
+        for entry in batch.keys() - fitting.keys():
+            await self._fail(entry, f"no bundle {name!r} that takes {len(batch[entry].values)} features")
+        if model is None or not fitting:
+            return
+        values = await asyncio.to_thread(model.detector.score, [p.values for p in fitting.values()])
+        self._metrics.event("window_scored", len(fitting))
+        threshold = model.bundle.manifest.threshold
+        for entry, value in zip(fitting, values, strict=True):
+            await self._decider.put(Scored(entry, value, threshold, model.bundle.model_sha256))
+
+    async def _fail(self, entry: int, why: str) -> None:
+        self._metrics.event("window_not_scorable")
+        log.warning("window cannot be re-scored", entry=entry, reason=why)
+        await self._decider.put(Scored(entry, 0, 0, b"", why))
