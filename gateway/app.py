@@ -65,7 +65,7 @@ def load_settings(file: Path) -> Settings:
 def load_models(settings: Settings) -> dict[str, Model]:
     """The bundles that assets name. A broken one is logged and left out: the nodes' claims then stand alone."""
     models = {}
-    for name in sorted({asset.model for asset in settings.asset if asset.model}):
+    for name in settings.models():
         assert settings.rescoring.bundles is not None
         try:
             bundle = load_bundle(settings.rescoring.bundles / name)
@@ -232,7 +232,7 @@ def tag_table(settings: Settings) -> list[dict[str, str]]:
 def check(settings: Settings) -> list[str]:
     """What is wrong beyond the file itself: bundles that cannot be loaded or run."""
     faults = []
-    for name in sorted({asset.model for asset in settings.asset if asset.model}):
+    for name in settings.models():
         assert settings.rescoring.bundles is not None
         try:
             detectors.detector(load_bundle(settings.rescoring.bundles / name))

@@ -80,11 +80,15 @@ class Asset(_Table):
     line: Name
     nodes: tuple[Name, ...] = Field(min_length=1)
     feeds: tuple[Name, ...] = ()
-    model: str = Field("", description="name of the bundle that re-scores it; empty for none")
+    model: str | dict[Name, str] = Field("", description="bundle that re-scores its nodes, or one for each node")
     k: int | None = Field(None, ge=1, le=255)
     window_s: Seconds | None = None
     quiet_s: Seconds | None = None
     alarm: AssetAlarms = AssetAlarms()
+
+    def model_of(self, node: str) -> str:
+        """Name of the bundle that re-scores one of its nodes; "" for none."""
+        return self.model if isinstance(self.model, str) else self.model.get(node, "")
 
 
 class Correlation(_Table):
@@ -131,6 +135,10 @@ class Settings(_Table):
     journal: Journal = Journal()
     link: tuple[Any, ...] = Field(min_length=1)
     output: Any
+
+    def models(self) -> list[str]:
+        """Names of all bundles that some node is re-scored by."""
+        return sorted({asset.model_of(node) for asset in self.asset for node in asset.nodes} - {""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +257,9 @@ def _contradictions(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{path}.k", f"{k} of {len(asset.nodes)} nodes can never be reached")
         if asset.model and settings.rescoring.bundles is None:
             yield Fault(f"{path}.model", "names a bundle, but rescoring.bundles names no folder")
+        for node in asset.model if isinstance(asset.model, dict) else ():
+            if node not in asset.nodes:
+                yield Fault(f"{path}.model.{node}", f"no node of this asset{_nearest(node, asset.nodes)}")
     link_names = [link.name for link in settings.link]
     for index, name in enumerate(link_names):
         if link_names.index(name) != index:

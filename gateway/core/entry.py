@@ -127,7 +127,7 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             kind, fields = EntryKind.STARTED, [version]
         case Configured(plant):
             kind, fields = EntryKind.CONFIGURED, [_PLANT.dump_python(plant)]
-    return kind, VERSIONS[kind], cbor2.dumps(fields, canonical=kind is EntryKind.CONFIGURED)
+    return kind, VERSIONS[kind], cbor2.dumps(fields)
 
 
 def decode(kind: str, version: int, data: bytes) -> Body:

@@ -130,7 +130,7 @@ class NodeDesk:
     def _claimed(self, plant: Plant, entry: int, name: str, flag: Flag, event_ms: int, at_ms: int) -> None:
         percent = score.percent(flag.score)
         waits = self._rescore(plant, entry, name, flag.features, event_ms, at_ms, claimed=True)
-        alone = bool(plant.assets[plant.nodes[name].asset].model)  # a second opinion was wanted
+        alone = bool(plant.nodes[name].model)  # a second opinion was wanted
         self._tag(name, "score", percent, event_ms)
         self._tag(name, "anomalous", True, event_ms, Quality.UNSCORED if alone else Quality.GOOD)
         basis = Basis.CLAIM if waits else Basis.UNSCORED
@@ -148,7 +148,7 @@ class NodeDesk:
         claimed: bool,
     ) -> bool:  # fmt: skip
         """Let a Window wait for the gateway's model; False if none will look at it."""
-        model = plant.assets[plant.nodes[name].asset].model
+        model = plant.nodes[name].model
         if not model or features is None:
             return False
         if model not in plant.rescoring.models:

@@ -135,6 +135,7 @@ class Node:
     asset: str
     slot: int  # never moves, never given to another name: fixed-address outputs count by it
     key_generation: int = 0
+    model: str = ""  # name of the Bundle that re-scores its Windows; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,6 @@ class Asset:
     slot: int
     rule: Rule
     feeds: tuple[str, ...] = ()
-    model: str = ""  # name of the Bundle that re-scores it; "" for none
     alarms: Mapping[AlarmKind, AlarmText] = field(default_factory=dict)  # where it differs from the plant's
 
 

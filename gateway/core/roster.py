@@ -25,7 +25,7 @@ def plan(
     for asset in settings.asset:
         for name in asset.nodes:
             kid, generation = registered.get(name, (b"", 0))
-            nodes[name] = Node(name, kid, asset.name, slots[f"node/{name}"], generation)
+            nodes[name] = Node(name, kid, asset.name, slots[f"node/{name}"], generation, asset.model_of(name))
     return Plant(
         site=settings.gateway.site,
         assets=assets,
@@ -60,7 +60,6 @@ def _asset(asset: config.Asset, rule: config.Rule, slot: int) -> Asset:
         slot=slot,
         rule=Rule(int(own("k")), _ms(own("window_s")), _ms(own("quiet_s"))),
         feeds=asset.feeds,
-        model=asset.model,
         alarms={kind: _text(text) for kind, text in differing.items()},
     )
 

@@ -1,0 +1,119 @@
+"""Reading the journal: what its own writer offers too, here over a connection that cannot write."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.store import chain
+from gateway.store.group import Row
+from gateway.store.identity import verifies
+from gateway.store.schema import FILE_NAME, JournalBroken, named_faults, open_reader
+
+CHECKPOINT_COLUMNS = "entry, hash, at_ms, last_event, anchor, anchor_hash"
+
+
+class Reader:
+    """A blocking reader; one per thread. Every method sees all that was committed before its call.
+
+    All methods raise JournalBroken (damage) and JournalFull (the disk fails).
+    """
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self._path = folder / FILE_NAME
+        self._db = db
+        with named_faults(self._path):
+            meta = dict(db.execute("SELECT name, value FROM meta"))
+        if not meta.keys() >= {"gateway_id", "public_key"}:
+            raise JournalBroken(f"{self._path}: the gateway's id is missing")
+        self.gateway_id: bytes = meta["gateway_id"]
+        self.public_key: bytes = meta["public_key"]
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the journal in `folder` read-only, in any process. Raises JournalBroken."""
+        db = open_reader(folder)
+        try:
+            return cls(folder, db)
+        except BaseException:
+            db.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._db.close()
+
+    def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with named_faults(self._path):
+            return self._db.execute(sql, values).fetchall()
+
+    @property
+    def first_id(self) -> int:
+        """Id of the oldest entry that is kept, or that the next one will have if none is."""
+        return int(self._all("SELECT min(entry) + 1 FROM checkpoints")[0][0])
+
+    def head_id(self) -> int:
+        """Id of the newest committed entry; 0: there never was one."""
+        sql = "SELECT max(ifnull((SELECT max(id) FROM entries), 0), (SELECT max(entry) FROM checkpoints))"
+        return int(self._all(sql)[0][0])
+
+    def read(self, after: int, limit: int) -> list[Row]:
+        """At most `limit` entries with an id above `after`, oldest first."""
+        sql = "SELECT id, at_ms, kind, version, body FROM entries WHERE id > ? ORDER BY id LIMIT ?"
+        return [Row(*row) for row in self._all(sql, after, limit)]
+
+    def anchor(self) -> Row | None:
+        """The configuration entry in force at `first_id`, if it has been pruned."""
+        rows = self._all("SELECT id, at_ms, kind, version, body FROM anchors ORDER BY id DESC LIMIT 1")
+        return Row(*rows[0]) if rows else None
+
+    def decisions(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(entry id, encoded Updates) of at most `limit` entries above `after` that led to any, oldest first."""
+        sql = "SELECT entry, updates FROM decisions WHERE entry > ? ORDER BY entry LIMIT ?"
+        return self._all(sql, after, limit)
+
+    def events(self, after: int, limit: int) -> list[tuple[int, int, int, bytes]]:
+        """(event number, entry id, index in that entry's Updates, those Updates encoded) of at most `limit` events
+        with a number above `after`, in order.
+        """
+        sql = (
+            "SELECT number, events.entry, position, updates FROM events JOIN decisions USING (entry)"
+            " WHERE number > ? ORDER BY number LIMIT ?"
+        )
+        return self._all(sql, after, limit)
+
+    def windows(self) -> dict[str, bytes]:
+        """Node -> its window state."""
+        return dict(self._all("SELECT node, state FROM windows"))
+
+    def marks(self) -> dict[str, int]:
+        """Name -> number."""
+        return dict(self._all("SELECT name, value FROM marks"))
+
+    def newest_snapshot(self, engine_version: str, at_or_before: int | None = None) -> tuple[int, bytes] | None:
+        """(entry id, state) of the newest snapshot of that engine whose signature holds, or None."""
+        sql = (
+            "SELECT entry, state, signature FROM snapshots WHERE engine_version = ? AND entry <= ? ORDER BY entry DESC"
+        )
+        last = 2**63 - 1 if at_or_before is None else at_or_before
+        with named_faults(self._path):
+            for entry, state, signature in self._db.execute(sql, (engine_version, last)):
+                message = chain.snapshot_message(self.gateway_id, entry, engine_version.encode(), state)
+                if verifies(self.public_key, signature, message):
+                    return entry, state
+        return None
+
+    def newest_checkpoint(self) -> chain.Head:
+        """The newest state of the chain that was signed. Raises JournalBroken if its signature does not hold."""
+        sql = f"SELECT {CHECKPOINT_COLUMNS}, signature FROM checkpoints ORDER BY entry DESC LIMIT 1"
+        rows = self._all(sql)
+        if not rows:
+            raise JournalBroken(f"{self._path}: no checkpoint")
+        *columns, signature = rows[0]
+        checkpoint = chain.Head(*columns)
+        if not verifies(self.public_key, signature, checkpoint.message(self.gateway_id)):
+            raise JournalBroken(
+                f"{self._path}: the checkpoint at entry {checkpoint.entry} is not signed by this gateway"
+            )
+        return checkpoint

@@ -1,0 +1,118 @@
+"""What a receiver remembers so that nothing counts twice (nodes/wire/SPEC.md, "Numbers that never repeat").
+
+Both windows are values: `accept` gives the next one, and the caller keeps it when the transaction that journals the
+message has committed. `to_state` is short enough to lie beside the Node in the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REPLAY_DEPTH = 64
+SEQUENCE_DEPTH = 512
+
+_SPAN = 1 << 16
+_NUMBER_BYTES = 5  # of 32 bits, counted from 1; 0: none yet
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWindow:
+    """The newest partial IV under one key (-1: none yet), and which of the 64 below it were used."""
+
+    newest: int = -1
+    below: int = 0  # bit i: newest - 1 - i was used
+
+    def replayed(self, partial_iv: int) -> bool:
+        """Whether a partial IV was used before, or is too old to tell."""
+        return _seen(self.newest, self.below, partial_iv, REPLAY_DEPTH)
+
+    def accept(self, partial_iv: int) -> ReplayWindow:
+        """The window after an authentic message that is not `replayed`."""
+        return ReplayWindow(*_marked(self.newest, self.below, partial_iv, REPLAY_DEPTH))
+
+    def to_state(self) -> bytes:
+        """13 bytes."""
+        return _number(self.newest) + self.below.to_bytes(REPLAY_DEPTH // 8, "big")
+
+    @classmethod
+    def from_state(cls, state: bytes) -> ReplayWindow:
+        """The inverse of `to_state`; ValueError for another length."""
+        newest, below = _split(state, REPLAY_DEPTH)
+        return cls(newest, below)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceWindow:
+    """The newest message number of one Node (-1: none yet), and which of the 512 below it are known.
+
+    Until the first Birth only the low 16 bits of a Node's numbers are known; `anchored` tells that it has come.
+    """
+
+    newest: int = -1
+    below: int = 0  # bit i: newest - 1 - i is known
+    anchored: bool = False
+
+    def extend(self, seq: int) -> int:
+        """The whole number nearest to the newest with these 16 bits; at a tie the higher, which can still be new."""
+        if self.newest < 0:
+            return seq
+        highest = self.newest + _SPAN // 2
+        full = highest - (highest - seq) % _SPAN
+        return full if full >= 0 else full + _SPAN
+
+    def known(self, full: int) -> bool:
+        """Whether a message was accepted before, or is so old that it is taken for it."""
+        return _seen(self.newest, self.below, full, SEQUENCE_DEPTH)
+
+    def anchor(self, full_seq: int) -> SequenceWindow:
+        """The window after a Birth told its whole number; this does not accept that number.
+
+        What came before the first Birth was numbered from its low 16 bits alone. It moves to where it belongs, so
+        that it stays known.
+        """
+        if self.anchored:
+            return self
+        newest = self.newest + full_seq - self.extend(full_seq % _SPAN)
+        if self.newest < 0 or newest < 0:
+            return SequenceWindow(anchored=True)
+        return SequenceWindow(newest, self.below, anchored=True)
+
+    def accept(self, full: int) -> SequenceWindow:
+        """The window after a message that is not `known`."""
+        return SequenceWindow(*_marked(self.newest, self.below, full, SEQUENCE_DEPTH), self.anchored)
+
+    def to_state(self) -> bytes:
+        """70 bytes."""
+        return bytes([self.anchored]) + _number(self.newest) + self.below.to_bytes(SEQUENCE_DEPTH // 8, "big")
+
+    @classmethod
+    def from_state(cls, state: bytes) -> SequenceWindow:
+        """The inverse of `to_state`; ValueError for another length."""
+        newest, below = _split(state[1:], SEQUENCE_DEPTH)
+        return cls(newest, below, state[0] != 0)
+
+
+def _seen(newest: int, below: int, number: int, depth: int) -> bool:
+    distance = newest - number
+    if distance <= 0:
+        return distance == 0
+    return distance > depth or bool(below >> (distance - 1) & 1)
+
+
+def _marked(newest: int, below: int, number: int, depth: int) -> tuple[int, int]:
+    ahead = number - newest
+    if ahead < 0:
+        return newest, below | 1 << (-ahead - 1)
+    if newest < 0 or ahead > depth:
+        return number, 0
+    return number, (below << ahead | 1 << (ahead - 1)) & ((1 << depth) - 1)
+
+
+def _number(newest: int) -> bytes:
+    return (newest + 1).to_bytes(_NUMBER_BYTES, "big")
+
+
+def _split(state: bytes, depth: int) -> tuple[int, int]:
+    if len(state) != _NUMBER_BYTES + depth // 8:
+        raise ValueError(f"the state of a window of {depth} has another length")
+    return int.from_bytes(state[:_NUMBER_BYTES], "big") - 1, int.from_bytes(state[_NUMBER_BYTES:], "big")

@@ -1,0 +1,6 @@
+"""Hypothesis judges answers here, not speed: a busy machine is no failure."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("wire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wire")
