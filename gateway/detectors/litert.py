@@ -1,0 +1,93 @@
+"""Autoencoders of fully-connected layers, run by LiteRT: float32 (the gateway's own) or int8 (a node's)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import interpreter
+from numpy.typing import NDArray
+
+from gateway.detectors.bundle import MODEL, Bundle, BundleBroken
+from gateway.detectors.scaling import quantise, standardise
+
+_Interpreter: Any = interpreter.Interpreter  # has no types
+_BATCH = 64
+"""Rows the model is run on at a time; short batches are filled up. With one fixed shape a window's value does not
+depend, even in its last bit, on what it was scored together with."""
+_LARGEST = 2.0**53
+"""What an error counts as that float32 cannot hold."""
+
+
+class LiteRtDetector:
+    """Mean squared standardised reconstruction error, in millionths. Not thread-safe: one per worker.
+
+    LiteRT rounds int8 layers once where nodes round twice, so the value of a node's Bundle here is within a few steps
+    of what the node computes, not equal to it.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._scaling = bundle.manifest.scaling
+        self._features = bundle.manifest.features
+        broken = bundle.folder / MODEL
+        try:
+            self._interpreter: Any = _Interpreter(model_content=bundle.model, num_threads=1)
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+            for ends in (inputs, outputs):
+                if len(ends) != 1 or list(ends[0]["shape"]) != [1, self._features]:
+                    shapes = [[int(n) for n in end["shape"]] for end in ends]
+                    raise BundleBroken(broken, f"shapes {shapes} where the bundle has {self._features} features")
+            self._step, self._zero_point = _quantisation(inputs[0])
+            if inputs[0]["dtype"] != outputs[0]["dtype"] or _quantisation(outputs[0]) != _quantisation(inputs[0]):
+                raise BundleBroken(broken, "input and output differ in type, scale or zero point")
+            self._input, self._output = int(inputs[0]["index"]), int(outputs[0]["index"])
+            self._interpreter.resize_tensor_input(self._input, [_BATCH, self._features])
+            self._interpreter.allocate_tensors()
+            if not np.isfinite(self._run(np.zeros((1, self._features), inputs[0]["dtype"]))).all():
+                raise BundleBroken(broken, "its weights are not all numbers")
+        except (RuntimeError, ValueError) as error:
+            if isinstance(error, BundleBroken):
+                raise
+            raise BundleBroken(broken, f"LiteRT refuses it: {error}") from error
+
+    def score(self, batch: Sequence[Sequence[int]]) -> list[int]:
+        """Fits `gateway.detectors.Detector.score`."""
+        for i, window in enumerate(batch):
+            if len(window) != self._features:
+                raise ValueError(f"window {i} has {len(window)} features, the model {self._features}")
+        values: list[int] = []
+        for start in range(0, len(batch), _BATCH):
+            values += self._score(np.array(batch[start : start + _BATCH], dtype=np.int64))
+        return values
+
+    def _score(self, features: NDArray[np.int64]) -> list[int]:
+        if self._step:
+            q = quantise(self._scaling, features, self._zero_point)
+            difference = (q - self._run(q.astype(np.int8)).astype(np.int64)).astype(np.float64) * self._step
+        else:
+            z = standardise(self._scaling, features)
+            difference = z - self._run(z.astype(np.float32)).astype(np.float64)
+        values = 1e6 * np.mean(difference**2, axis=1)
+        return [round(v) for v in np.nan_to_num(values, nan=_LARGEST, posinf=_LARGEST).clip(max=_LARGEST).tolist()]
+
+    def _run(self, rows: NDArray[Any]) -> NDArray[Any]:
+        full = np.zeros((_BATCH, self._features), rows.dtype)
+        full[: len(rows)] = rows
+        self._interpreter.set_tensor(self._input, full)
+        self._interpreter.invoke()
+        result: NDArray[Any] = self._interpreter.get_tensor(self._output)
+        return result[: len(rows)]
+
+
+Detector = LiteRtDetector
+
+
+def _quantisation(details: dict[str, Any]) -> tuple[float, int]:
+    """Scale and zero point of an int8 end, (0.0, 0) of a float32 one. ValueError for other types."""
+    if details["dtype"] == np.float32:
+        return 0.0, 0
+    if details["dtype"] != np.int8:
+        raise ValueError(f"its ends are {np.dtype(details['dtype']).name}, neither float32 nor int8")
+    scale, zero_point = details["quantization"]
+    return float(scale), int(zero_point)

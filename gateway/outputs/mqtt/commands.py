@@ -1,0 +1,65 @@
+"""Commands that come over MQTT: strict JSON in, a result with the client's own id out."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.core.command import Command, CommandKind, CommandResult
+from gateway.outputs.mqtt.topics import VERSION
+
+COMMAND_BYTES = 8192
+
+
+class Request(BaseModel):
+    """What a client publishes on the commands topic. `until` goes with "shelve"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    v: Literal[1]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    kind: CommandKind
+    actor: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    alarm: Annotated[str, StringConstraints(max_length=256)] = ""
+    event: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    comment: Annotated[str, StringConstraints(max_length=1000)] = ""
+    until: AwareDatetime | None = None
+
+    def command(self, origin: str) -> Command:
+        """As the gateway understands it."""
+        until_ms = int(self.until.timestamp() * 1000) if self.until else 0
+        return Command(self.kind, self.actor, origin, self.alarm, self.event, self.comment, until_ms)
+
+
+def read_request(payload: bytes) -> Request:
+    """Strict; ValueError says what is wrong, in one line."""
+    if len(payload) > COMMAND_BYTES:
+        raise ValueError(f"longer than {COMMAND_BYTES} bytes")
+    try:
+        return Request.model_validate_json(payload)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in error.errors())
+        raise ValueError("; ".join(faults)[:500]) from error
+
+
+def claimed_id(payload: bytes) -> str | None:
+    """The id in a payload that is otherwise wrong, so that its sender learns of it."""
+    try:
+        request = json.loads(payload[:COMMAND_BYTES])
+    except (ValueError, RecursionError):
+        return None
+    claimed = request.get("id") if isinstance(request, dict) else None
+    return claimed if isinstance(claimed, str) and len(claimed) <= 64 else None
+
+
+def result_payload(request_id: str | None, result: CommandResult) -> dict[str, object]:
+    """What is published about a command; `request_id` is the client's own."""
+    return {
+        "v": VERSION,
+        "id": request_id,
+        "outcome": result.outcome,
+        "event": result.event or None,
+        "detail": result.detail,
+    }

@@ -1,0 +1,244 @@
+#include "node_internal.h"
+
+enum {
+    EXCHANGES_MAX = 8,   /* times in one wake that the node sends and listens */
+    RESEND_GAP_MAX = 16, /* wakes between resends to a gateway that does not answer */
+};
+
+enum { IDENTIFY = 1, SEND_BIRTH = 2, SET_HEARTBEAT = 3, SET_WAKE = 4 };
+enum { DONE = 0, UNKNOWN_KIND = 1, REFUSED = 2 };
+
+static struct cipher cipher_of(const struct node *node) {
+    return (struct cipher){node->port->aes, node->port->context};
+}
+
+static bool transmit_one(struct node *node, size_t at, const struct ring_entry *entry) {
+    struct node_kept *kept = node->kept;
+    const struct cipher cipher = cipher_of(node);
+    uint32_t partial_iv;
+    if (!ceiling_take_partial_iv(&kept->ceiling, node->port, &partial_iv)) {
+        node_without_number(node);
+        return false;
+    }
+    const size_t n = ring_message(&kept->ring, at, entry, node_now(node), node->plaintext);
+    const size_t size = envelope_seal_up(&node->keys, &cipher, partial_iv, node->plaintext, n, node->frame);
+    if (!node->port->send(node->port->context, node->frame, size)) {
+        kept->counters.not_sent++;
+        return false;
+    }
+    kept->counters.sent++;
+    kept->counters.resends += entry->sends > 0;
+    ring_sent(&kept->ring, at, entry);
+    node_tell(node, EVENT_SENT, (uint32_t)entry->type << 16 | (entry->seq & UINT16_MAX));
+    return true;
+}
+
+/* Sends what was never sent, and with `again` all the rest too. False if nothing went out. */
+static bool transmit(struct node *node, bool again) {
+    struct ring_entry entry;
+    size_t at = 0;
+    bool sent = false;
+    node_enter(node, RADIATING);
+    while (ring_next(&node->kept->ring, &at, &entry)) {
+        if (again || entry.sends == 0) {
+            if (!transmit_one(node, at, &entry)) {
+                break;
+            }
+            sent = true;
+        }
+    }
+    node_enter(node, COMPUTING);
+    return sent;
+}
+
+static bool has_unsent(const struct node *node) {
+    struct ring_entry entry;
+    size_t at = 0;
+    while (ring_next(&node->kept->ring, &at, &entry)) {
+        if (entry.sends == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_birth(const struct node *node) {
+    struct ring_entry entry;
+    size_t at = 0;
+    while (ring_next(&node->kept->ring, &at, &entry)) {
+        if (entry.type == MESSAGE_BIRTH) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_ack(struct node *node, const struct ack *ack) {
+    struct node_kept *kept = node->kept;
+    const uint64_t now = node_now(node);
+    const uint32_t n = ring_acknowledge(&kept->ring, (uint16_t)ack->ack_base, ack->ack_bitmap);
+    kept->counters.acknowledged += n;
+    node_tell(node, EVENT_ACKNOWLEDGED, n);
+    node->heard = true;
+    clock_compare(&kept->clock, now, ack->ack_time_ms);
+    const uint64_t next = now + (uint64_t)ack->ack_next_s * 1000;
+    if (ack->ack_next_s != 0 && next < kept->health_due_ms) {
+        kept->health_due_ms = next; /* it is heard listening after it has sent */
+    }
+    if (ack->ack_birth_wanted && !node->birth_asked && !has_birth(node)) {
+        node->birth_asked = true;
+        node_report_birth(node);
+    }
+}
+
+/* What a command asks, as far as it lies in the record; the result's code. */
+static uint8_t plan(const struct node *node, const struct command *command, struct record *record) {
+    const uint32_t argument = command->command_argument_present ? command->command_argument : 0;
+    switch (command->command_kind) {
+    case IDENTIFY:
+        return node->port->identify != NULL ? DONE : REFUSED;
+    case SEND_BIRTH:
+        return DONE;
+    case SET_HEARTBEAT:
+        if (argument == 0 || argument > UINT32_MAX / 1000) {
+            return REFUSED;
+        }
+        record->heartbeat_ms = argument * 1000;
+        return DONE;
+    case SET_WAKE:
+        if (argument < NODE_WAKE_MIN_MS || argument > NODE_WAKE_MAX_MS) {
+            return REFUSED;
+        }
+        record->wake_ms = argument;
+        return DONE;
+    default:
+        return UNKNOWN_KIND;
+    }
+}
+
+static void act(struct node *node, const struct command *command) {
+    const uint64_t heartbeat_due = node_now(node) + node_heartbeat_ms(node);
+    if (command->command_kind == IDENTIFY) {
+        node->port->identify(node->port->context);
+        return;
+    }
+    if (heartbeat_due < node->kept->health_due_ms) {
+        node->kept->health_due_ms = heartbeat_due;
+    }
+    node_report_birth(node); /* asked for, or because the schedule has changed */
+}
+
+static void take_command(struct node *node, const struct command *command) {
+    struct record record = node->kept->ceiling.record;
+    if (command->command_id <= record.last_command) {
+        const bool last = command->command_id == record.last_command;
+        node_report_result(node, command->command_id, last ? record.last_result : DONE);
+        return;
+    }
+    const uint8_t code = plan(node, command, &record);
+    record.last_command = command->command_id;
+    record.last_result = code;
+    if (!node_keep(node, record)) {
+        return; /* not acted on: the gateway will send it again */
+    }
+    node->kept->counters.commands++;
+    node_tell(node, EVENT_COMMAND, command->command_kind);
+    if (code == DONE) {
+        act(node, command);
+    }
+    node_report_result(node, command->command_id, code);
+}
+
+/* An epoch is kept before anything under it is acted on. */
+static bool follow_epoch(struct node *node) {
+    struct record record = node->kept->ceiling.record;
+    if (node->kept->downlink.epoch == record.epoch) {
+        return true;
+    }
+    record.epoch = node->kept->downlink.epoch;
+    if (!node_keep(node, record)) {
+        return false;
+    }
+    node_tell(node, EVENT_EPOCH, record.epoch);
+    return true;
+}
+
+static enum verdict open_frame(struct node *node, size_t n, struct down_message *message) {
+    const struct cipher cipher = cipher_of(node);
+    size_t length = 0;
+    const enum verdict verdict =
+        envelope_open_down(&node->keys, &cipher, &node->kept->downlink, node->frame, n, node->plaintext, &length);
+    if (verdict != ACCEPTED) {
+        return verdict;
+    }
+    return message_read_down(node->plaintext, length, message) ? ACCEPTED : UNDECODABLE;
+}
+
+/* False: there is nothing more to wait for. */
+static bool take_frame(struct node *node, size_t n) {
+    struct down_message message;
+    const enum verdict verdict = open_frame(node, n, &message);
+    node->kept->counters.verdicts[verdict]++;
+    if (verdict != ACCEPTED) {
+        node_tell(node, EVENT_REFUSED, verdict);
+        return true;
+    }
+    if (!follow_epoch(node)) {
+        return true;
+    }
+    if (message.type == MESSAGE_COMMAND) {
+        take_command(node, &message.command);
+        return true;
+    }
+    take_ack(node, &message.ack);
+    return message.ack.ack_mail > 0 || node->kept->ring.count > 0;
+}
+
+/* Until the time is up, all is acknowledged and no mail waits, or there is something new to send: true then. */
+static bool listen(struct node *node) {
+    uint32_t left_ms = node->config->listen_ms;
+    node_enter(node, RADIATING);
+    for (;;) {
+        const size_t n = node->port->receive(node->port->context, node->frame, sizeof node->frame, &left_ms);
+        if (n == 0 || !take_frame(node, n) || has_unsent(node)) {
+            break;
+        }
+    }
+    node_enter(node, COMPUTING);
+    return has_unsent(node);
+}
+
+/* To a gateway that does not answer, old news goes out ever more rarely; fresh news at once. */
+static void plan_resend(struct node *node) {
+    struct node_kept *kept = node->kept;
+    uint32_t gap = 1;
+    if (node->heard) {
+        kept->silence = 0;
+    } else if (kept->silence < RESEND_GAP_MAX) {
+        kept->silence++;
+    }
+    while (gap < RESEND_GAP_MAX && gap < (UINT32_C(1) << kept->silence) / 2) {
+        gap *= 2;
+    }
+    kept->resend_at_wake = kept->counters.wakes + gap;
+}
+
+void node_exchange(struct node *node) {
+    bool again = node->kept->counters.wakes >= node->kept->resend_at_wake;
+    bool sent = false;
+    node->heard = false;
+    node->birth_asked = false;
+    for (unsigned i = 0; i < EXCHANGES_MAX && node->state == NODE_RUNNING; i++) {
+        if (!transmit(node, again)) {
+            break;
+        }
+        sent = true;
+        again = false;
+        if (!listen(node)) {
+            break;
+        }
+    }
+    if (sent) {
+        plan_resend(node);
+    }
+}

@@ -1,0 +1,81 @@
+/* The port: everything the core asks of a board, in one struct of functions. A new board is one file that fills it in.
+ *
+ * All functions are called from node_init, node_step, node_flush and node_stop only, with `context` first, on the
+ * caller's stack; none may call back into the core. Times are milliseconds. */
+#ifndef STETHOS_PORT_H
+#define STETHOS_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aes128.h"
+
+enum {
+    PORT_RECORD_SIZE = 40, /* bytes in each of the two slots of durable storage */
+    PORT_SLOTS = 2,
+    PORT_TEMPERATURE_NONE = INT16_MIN, /* cannot be measured */
+    PORT_LINK_NONE = INT16_MIN,        /* cannot be measured */
+};
+
+/* How a window of samples came about. The faults have the codes of nodes/wire/SPEC.md, "Why". */
+enum sample_status {
+    SAMPLE_OK = 0,
+    SAMPLE_OVERRUN = 6,   /* samples are missing in between */
+    SAMPLE_NO_ANSWER = 7, /* the sensor did not answer or failed its self-test */
+    SAMPLE_NONE = 255,    /* nothing to be had and nothing wrong: a recording has ended */
+};
+
+/* What the node does at any moment, for the energy ledger. */
+enum activity { SLEEPING, SENSING, COMPUTING, RADIATING, ACTIVITIES };
+
+/* Things worth a lamp or a line in a log. `value` is in parentheses. */
+enum node_event {
+    EVENT_NO_RECORD,    /* no valid record in durable storage: the node refuses to send and needs a new key */
+    EVENT_NOT_KEPT,     /* durable storage did not take a record */
+    EVENT_EXHAUSTED,    /* a number has reached its end: the node refuses to send and needs a new key */
+    EVENT_SENT,         /* a transmission (low 16 bits: seq, above: message type) */
+    EVENT_ACKNOWLEDGED, /* messages are durable at the gateway (how many) */
+    EVENT_REFUSED,      /* a frame was not accepted (enum verdict) */
+    EVENT_EPOCH,        /* the gateway has a new epoch (the epoch) */
+    EVENT_COMMAND,      /* a command was taken up (its kind) */
+    EVENT_ANOMALOUS,    /* a window is anomalous (the score code) */
+    EVENT_SENSOR_FAULT, /* a sensor fault was found (why code) */
+    EVENT_MESSAGE_LOST, /* the ring was full: unacknowledged messages were given up (how many) */
+};
+
+struct port {
+    void *context;
+
+    /* Monotonic, goes on through sleep, and through a reset that keeps retained memory. */
+    uint64_t (*now_ms)(void *context);
+
+    /* Fill `out`, interleaved [samples][channels], in the unit of the sensor's specification. */
+    enum sample_status (*sample)(void *context, int16_t *out, uint16_t samples, uint8_t channels);
+
+    /* Put one envelope on the air (frames are the port's business). False: it certainly did not go out. */
+    bool (*send)(void *context, const uint8_t *envelope, size_t n);
+
+    /* Wait for one envelope, at most `*left_ms`, and subtract from `*left_ms` the time it took. Bytes written to
+     * `out`, 0 when the time is up. */
+    size_t (*receive)(void *context, uint8_t *out, size_t size, uint32_t *left_ms);
+
+    /* Two slots of PORT_RECORD_SIZE bytes. A write is durable when it returns true; one that is cut short may leave
+     * anything in its own slot and nothing in the other. A slot never written reads as all 00 or all FF. */
+    bool (*persist_read)(void *context, uint8_t slot, uint8_t *out);
+    bool (*persist_write)(void *context, uint8_t slot, const uint8_t *record);
+
+    uint16_t (*battery_mv)(void *context);
+    int16_t (*temperature_cdeg)(void *context); /* 0.01 degC, or PORT_TEMPERATURE_NONE */
+    int16_t (*link_dbm)(void *context);         /* of the last frame received, or PORT_LINK_NONE */
+
+    /* The rest may be NULL. */
+    void (*identify)(void *context);                                     /* blink or beep, a few seconds */
+    void (*event)(void *context, enum node_event event, uint32_t value); /* tell whoever is looking */
+    aes128_hardware aes;                                                 /* one block in hardware */
+
+    /* Mean supply current in each activity, in nA: the board's description, measured or from its data sheets. */
+    uint32_t current_na[ACTIVITIES];
+};
+
+#endif

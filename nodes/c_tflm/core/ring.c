@@ -1,0 +1,104 @@
+#include "ring.h"
+
+#include <string.h>
+
+#include "age.h"
+
+static struct ring_entry entry_at(const struct ring *ring, size_t at) {
+    struct ring_entry entry;
+    memcpy(&entry, ring->bytes + at, sizeof entry);
+    return entry;
+}
+
+static size_t size_of(const struct ring_entry *entry) {
+    return sizeof *entry + entry->n;
+}
+
+static void take_out(struct ring *ring, size_t at) {
+    const struct ring_entry entry = entry_at(ring, at);
+    const size_t size = size_of(&entry);
+    memmove(ring->bytes + at, ring->bytes + at + size, ring->used - at - size);
+    ring->used = (uint16_t)(ring->used - size);
+    ring->count--;
+}
+
+static size_t put_number(uint8_t *out, uint32_t number) {
+    if (number < 24) {
+        out[0] = (uint8_t)number;
+        return 1;
+    }
+    if (number <= UINT8_MAX) {
+        out[0] = 0x18;
+        out[1] = (uint8_t)number;
+        return 2;
+    }
+    out[0] = 0x19;
+    out[1] = (uint8_t)(number >> 8);
+    out[2] = (uint8_t)number;
+    return 3;
+}
+
+uint32_t ring_add(struct ring *ring, uint8_t type, uint32_t seq, uint64_t at_ms, const uint8_t *message, size_t n) {
+    uint8_t number[3];
+    uint32_t dropped = 0;
+    const size_t head = 1 + put_number(number, seq & UINT16_MAX) + 1; /* array, seq, age */
+    const struct ring_entry entry = {
+        .at_ms = at_ms, .seq = seq, .n = (uint16_t)(n - head), .type = type, .array = message[0]};
+    while (ring->used + size_of(&entry) > RING_BYTES) {
+        take_out(ring, 0);
+        dropped++;
+    }
+    memcpy(ring->bytes + ring->used, &entry, sizeof entry);
+    memcpy(ring->bytes + ring->used + sizeof entry, message + head, entry.n);
+    ring->used = (uint16_t)(ring->used + size_of(&entry));
+    ring->count++;
+    ring->dropped += dropped;
+    return dropped;
+}
+
+bool ring_next(const struct ring *ring, size_t *at, struct ring_entry *entry) {
+    if (*at >= ring->used) {
+        return false;
+    }
+    *entry = entry_at(ring, *at);
+    *at += size_of(entry);
+    return true;
+}
+
+size_t ring_message(const struct ring *ring, size_t at, const struct ring_entry *entry, uint64_t now_ms, uint8_t *out) {
+    size_t n = 0;
+    out[n++] = entry->type;
+    out[n++] = entry->array;
+    n += put_number(out + n, entry->seq & UINT16_MAX);
+    n += put_number(out + n, age_encode(now_ms > entry->at_ms ? now_ms - entry->at_ms : 0));
+    memcpy(out + n, ring->bytes + at - entry->n, entry->n);
+    return n + entry->n;
+}
+
+void ring_sent(struct ring *ring, size_t at, const struct ring_entry *entry) {
+    struct ring_entry counted = *entry;
+    if (counted.sends < UINT16_MAX) {
+        counted.sends++;
+    }
+    memcpy(ring->bytes + at - size_of(entry), &counted, sizeof counted);
+}
+
+static bool covers(uint16_t base, uint32_t bitmap, uint32_t seq) {
+    const uint16_t after = (uint16_t)(seq - base);
+    return after == 0 || (after <= 32 && (bitmap >> (after - 1) & 1) != 0);
+}
+
+uint32_t ring_acknowledge(struct ring *ring, uint16_t base, uint32_t bitmap) {
+    uint32_t acknowledged = 0;
+    size_t at = 0;
+    while (at < ring->used) {
+        const struct ring_entry entry = entry_at(ring, at);
+        if (covers(base, bitmap, entry.seq)) {
+            take_out(ring, at);
+            acknowledged++;
+        } else {
+            at += size_of(&entry);
+        }
+    }
+    return acknowledged;
+}

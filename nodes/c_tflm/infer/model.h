@@ -1,0 +1,57 @@
+/* A model image (nodes/wire/wire.cddl, `model-image`) and the scores it gives. The image stays where it is. */
+#ifndef STETHOS_MODEL_H
+#define STETHOS_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cbor.h"
+#include "direct.h"
+
+enum { MODEL_FEATURES_MAX = 64 };
+
+enum model_status {
+    MODEL_OK,
+    MODEL_MALFORMED,   /* not the CBOR that wire.cddl describes, to its last byte */
+    MODEL_FEATURE_SET, /* a feature set that this firmware does not compute */
+    MODEL_FEATURES,    /* the set's features, the scaling, the self-test and the network differ in number */
+    MODEL_NETWORK,     /* `direct` refuses the .tflite: `network` says why */
+    MODEL_SCALES,      /* input and output of the network differ in scale or zero point */
+    MODEL_NO_MEMORY,   /* `memory_size` bytes are needed, aligned as for a struct */
+    MODEL_SELF_TEST,   /* the network computes another error than the image says it must */
+};
+
+struct model {
+    uint8_t feature_set;
+    uint8_t channels;
+    uint16_t samples; /* per channel in one window */
+    uint8_t generation;
+    uint8_t features_n;
+    uint8_t id[8]; /* first bytes of the image's SHA-256 */
+    uint32_t threshold;
+    size_t memory_size;         /* what model_open needs for this image, once the network has been read */
+    enum direct_status network; /* and network_state.refused_op */
+    struct direct network_state;
+    struct cbor scaling; /* at its first element */
+};
+
+struct model_score {
+    uint32_t error;
+    uint8_t score; /* SPEC.md, "Score" */
+    uint8_t why;   /* SPEC.md, "Why": 0, or 64 + the leading feature */
+    bool anomalous;
+};
+
+/* Opens an image: checks it, gives the network its part of `memory`, runs the self-test. Image and memory stay the
+ * model's own for as long as it is used; `memory` is aligned as for a struct. With MODEL_NO_MEMORY, m->memory_size
+ * says what it takes. After any other refusal the model must not be used. */
+enum model_status model_open(struct model *m, const uint8_t *image, size_t image_size, void *memory,
+                             size_t memory_size);
+
+/* Scores one window: `features` are the m->features_n values of feature set m->feature_set. */
+void model_score(const struct model *m, const int32_t *features, struct model_score *out);
+
+const char *model_status_text(enum model_status status);
+
+#endif

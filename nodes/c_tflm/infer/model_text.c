@@ -1,0 +1,24 @@
+/* Words for people. A node that never speaks them does not link them. */
+#include "model.h"
+
+const char *model_status_text(enum model_status status) {
+    switch (status) {
+    case MODEL_OK:
+        return "ok";
+    case MODEL_MALFORMED:
+        return "not a model image";
+    case MODEL_FEATURE_SET:
+        return "a feature set that this firmware does not compute";
+    case MODEL_FEATURES:
+        return "feature set, scaling, self-test and network differ in their number of features";
+    case MODEL_NETWORK:
+        return "the network is refused";
+    case MODEL_SCALES:
+        return "input and output of the network differ in scale or zero point";
+    case MODEL_NO_MEMORY:
+        return "the memory given is too small or not aligned";
+    case MODEL_SELF_TEST:
+        return "the self-test gave another error than the image says";
+    }
+    return "unknown status";
+}

@@ -1,0 +1,34 @@
+/* The port to this computer: a node with simulated time, a source of samples, a file as its flash, and a link. */
+#ifndef STETHOS_HOST_H
+#define STETHOS_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link.h"
+#include "node.h"
+#include "persist_file.h"
+#include "source.h"
+
+struct host {
+    const struct link_operations *operations;
+    struct link *link;
+    struct source *source;
+    uint32_t rate_millihz;
+    bool source_ended;
+    struct persist_file file;
+    double speed; /* node seconds per second, but for listening */
+    uint64_t node_us;
+    uint64_t due_us; /* the monotonic time that belongs to node_us */
+    const struct energy *energy;
+    bool log;
+};
+
+/* Node time starts at 0. */
+void host_start(struct host *host);
+struct port host_port(struct host *host);
+
+/* Let node time pass; cut short by a signal. */
+void host_sleep(struct host *host, uint64_t us);
+
+#endif

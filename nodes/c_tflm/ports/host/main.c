@@ -1,0 +1,209 @@
+/* stethos-node: the composition of core, model, source and link on this computer. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+#include "options.h"
+#include "wait.h"
+
+enum { EXIT_REFUSES = 3, DRAIN_US = 5000000, IMAGE_MAX = 1 << 20 };
+
+struct loaded_model {
+    struct model model;
+    uint8_t *image;
+    void *memory;
+    bool broken; /* there is an image, and it was refused */
+};
+
+static _Noreturn void give_up(const char *what, const char *why) {
+    fprintf(stderr, "stethos-node: %s: %s\n", what, why);
+    exit(EXIT_FAILURE);
+}
+
+static uint8_t *read_image(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    uint8_t *image = malloc(IMAGE_MAX);
+    if (file == NULL || image == NULL) {
+        give_up(path, strerror(errno));
+    }
+    *size = fread(image, 1, IMAGE_MAX, file);
+    if (ferror(file) != 0 || *size == IMAGE_MAX) {
+        give_up(path, "cannot be read, or is too large");
+    }
+    fclose(file);
+    return image;
+}
+
+static void load_model(const char *path, struct loaded_model *out) {
+    size_t size;
+    out->image = read_image(path, &size);
+    enum model_status status = model_open(&out->model, out->image, size, NULL, 0);
+    if (status == MODEL_NO_MEMORY) {
+        out->memory = calloc(1, out->model.memory_size);
+        if (out->memory == NULL) {
+            give_up(path, strerror(errno));
+        }
+        status = model_open(&out->model, out->image, size, out->memory, out->model.memory_size);
+    }
+    out->broken = status != MODEL_OK;
+    if (out->broken) {
+        fprintf(stderr, "stethos-node: %s: %s\n", path, model_status_text(status));
+    }
+}
+
+static void open_state(const char *path, struct host *host, const struct port *port) {
+    switch (persist_file_open(&host->file, path)) {
+    case PERSIST_OPEN:
+        return;
+    case PERSIST_NEW:
+        if (ceiling_provision(port)) {
+            return;
+        }
+        remove(path); /* half a provisioning would be taken for a lost record */
+        give_up(path, "could not be written");
+    default:
+        give_up(path, errno == EWOULDBLOCK ? "in use by another process" : strerror(errno));
+    }
+}
+
+static struct node_config configure(const struct options *options, const struct loaded_model *loaded,
+                                    uint8_t source_channels) {
+    const bool model = options->model != NULL && !loaded->broken;
+    const uint8_t most = model ? loaded->model.channels : NODE_CHANNELS_MAX;
+    const uint32_t samples = options->samples != 0 ? options->samples : model ? loaded->model.samples : 128;
+    struct node_config config = {
+        .hardware = options->hardware,
+        .firmware = FIRMWARE,
+        .wake_ms = options->wake_ms,
+        .heartbeat_ms = options->heartbeat_ms,
+        .listen_ms = (uint16_t)options->listen_ms,
+        .samples = (uint16_t)samples,
+        .channels = source_channels < most ? source_channels : most,
+        .window_every = (uint16_t)(options->window_every_given ? options->window_every : options->model == NULL),
+        .flag_repeat = (uint16_t)options->flag_repeat,
+        .model_broken = loaded->broken,
+    };
+    memcpy(config.kid, options->kid, sizeof config.kid);
+    memcpy(config.secret, options->secret, sizeof config.secret);
+    return config;
+}
+
+static void run(struct node *node, struct host *host, uint32_t steps) {
+    while (!wait_stopped() && !host->source_ended) {
+        const uint32_t sleep_ms = node_step(node);
+        if (sleep_ms == NODE_NEVER || (steps != 0 && node->kept->counters.wakes >= steps)) {
+            break;
+        }
+        if (!host->source_ended) {
+            host_sleep(host, (uint64_t)sleep_ms * 1000);
+        }
+    }
+    const uint64_t end_us = wait_monotonic_us() + DRAIN_US;
+    while (node->kept->ring.count > 0 && node->state == NODE_RUNNING && !wait_stopped() &&
+           wait_monotonic_us() < end_us) {
+        node_flush(node);
+        wait_readable(-1, 1000); /* where the link takes nothing, listening takes no time */
+    }
+}
+
+static void print_number(const char *name, uint32_t value) {
+    printf("\"%s\": %" PRIu32 ", ", name, value);
+}
+
+static void print_verdicts(const struct node_counters *counters) {
+    static const char *const NAMES[VERDICTS] = {"accepted", "malformed", "unknown_node",
+                                                "bad_tag",  "replayed",  "undecodable"};
+    for (unsigned i = 0; i < VERDICTS; i++) {
+        print_number(NAMES[i], counters->verdicts[i]);
+    }
+    print_number("refused",
+                 counters->verdicts[MALFORMED] + counters->verdicts[BAD_TAG] + counters->verdicts[UNDECODABLE]);
+}
+
+static void print_energy(const struct energy *energy) {
+    static const char *const NAMES[ACTIVITIES] = {"sleep", "sensor", "compute", "radio"};
+    printf("\"energy_uc\": {");
+    for (unsigned i = 0; i < ACTIVITIES; i++) {
+        printf("%s\"%s\": %" PRIu32, i > 0 ? ", " : "", NAMES[i], energy_uc(energy, (enum activity)i));
+    }
+    printf("}");
+}
+
+static void print_summary(const struct node *node, const char *kid_hex) {
+    const struct node_kept *kept = node->kept;
+    const struct node_counters *c = &kept->counters;
+    printf("{\"id\": \"%s\", ", kid_hex);
+    print_number("wakes", c->wakes);
+    print_number("windows", c->windows);
+    print_number("anomalous", c->anomalous);
+    print_number("flags", c->flags);
+    print_number("faults", c->faults);
+    print_number("messages", c->messages);
+    print_number("sent", c->sent);
+    print_number("resends", c->resends);
+    print_number("acked", c->acknowledged);
+    print_number("unacked", kept->ring.count);
+    print_number("commands", c->commands);
+    print_number("ring_drops", kept->ring.dropped);
+    print_number("not_sent", c->not_sent);
+    print_number("not_kept", c->not_kept);
+    print_number("unnumbered", c->unnumbered);
+    print_number("epoch", kept->downlink.epoch);
+    print_number("next_seq", kept->ceiling.next_seq);
+    print_number("next_partial_iv", kept->ceiling.next_partial_iv);
+    print_verdicts(c);
+    print_energy(&kept->energy);
+    puts("}");
+}
+
+static void open_outside(const struct options *options, struct host *host, uint8_t *channels) {
+    char error[LINK_ERROR_SIZE] = "";
+    host->source = source_open(options->source, options->seed, error, sizeof error);
+    if (host->source == NULL) {
+        give_up("--source", error);
+    }
+    source_rate(host->source, &host->rate_millihz, channels);
+    host->operations = options->link;
+    host->link = options->link->open(options->address, options->kid_hex, error);
+    if (host->link == NULL) {
+        give_up("--link", error);
+    }
+}
+
+int main(int argc, char **argv) {
+    static struct node node;
+    static struct node_kept kept;
+    static int16_t samples[NODE_SAMPLES_MAX * NODE_CHANNELS_MAX];
+    struct options options;
+    struct loaded_model loaded = {0};
+    uint8_t channels;
+    options_read(argc, argv, &options);
+    wait_init();
+    struct host host = {.speed = options.speed, .log = options.log, .energy = &kept.energy};
+    const struct port port = host_port(&host);
+    if (options.model != NULL) {
+        load_model(options.model, &loaded);
+    }
+    open_state(options.state, &host, &port);
+    open_outside(&options, &host, &channels);
+    const struct node_config config = configure(&options, &loaded, channels);
+    struct model *model = options.model != NULL && !loaded.broken ? &loaded.model : NULL;
+    host_start(&host);
+    if (node_init(&node, &config, &port, model, samples, &kept) == NODE_NO_RECORD) {
+        fprintf(stderr, "stethos-node: %s: no valid record; refuses to send and needs a new key\n", options.state);
+    } else {
+        run(&node, &host, options.steps);
+    }
+    const bool refuses = node.state != NODE_RUNNING;
+    node_stop(&node);
+    print_summary(&node, options.kid_hex);
+    host.operations->close(host.link);
+    source_close(host.source);
+    persist_file_close(&host.file);
+    free(loaded.memory);
+    free(loaded.image);
+    return refuses ? EXIT_REFUSES : EXIT_SUCCESS;
+}
