@@ -2,40 +2,50 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_BUILD := build/node
 DATA ?=
 
-.PHONY: run test check setup system node peers wire clean
+.PHONY: help run test check sanitize setup node peers clean
+.DEFAULT_GOAL := help
 
-run: setup node ## Start the demo plant; DATA=<folder of recordings> plays those instead
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: setup node ## Start the demo plant; DATA=FOLDER plays the recordings in it instead
 	$(BIN)/stethos demo $(if $(DATA),--data $(DATA))
 
-test: setup node peers check ## All checks and all tests
+test: test-packages setup check node peers ## All checks and all tests
 	$(BIN)/pytest -n 2
+	$(MAKE) sanitize
 
-check: setup ## ruff, mypy --strict, clang-format, C warnings as errors
+check: test-packages setup ## ruff, mypy --strict, clang-format, C warnings as errors
 	$(BIN)/ruff check gateway tests
 	$(BIN)/ruff format --check gateway tests
 	$(BIN)/mypy
-	$(MAKE) -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python)
+	$(MAKE) -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
-setup: system $(VENV)/.done
+sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a few seconds of each fuzzer
+	$(MAKE) -C nodes/c_tflm sanitize fuzz PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
-system: ## Debian packages, where there is root and apt; says what is missing where there is not
-	@deploy/system-packages
+setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
-$(VENV)/.done: pyproject.toml constraints.txt
+.PHONY: run-packages test-packages
+run-packages test-packages: %-packages:
+	@deploy/system-packages $*
+
+$(VENV)/.done: pyproject.toml constraints.txt | run-packages
 	python3 -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,demo]'
 	touch $@
 
-node: setup ## The C node for this host: build/node/stethos-node
-	$(MAKE) -C nodes/c_tflm PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath build/node)
+node: setup ## The C node for this machine: build/node/stethos-node
+	$(MAKE) -C nodes/c_tflm PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
 peers: tests/system/peers/node_modules/.done ## The SCADA clients nobody here wrote, from npm
 
-tests/system/peers/node_modules/.done: tests/system/peers/package.json
+tests/system/peers/node_modules/.done: tests/system/peers/package.json | test-packages
 	cd tests/system/peers && npm install --no-package-lock --no-fund --no-audit --loglevel=error --ignore-scripts
 	touch $@
 
-clean:
+clean: ## Remove what was made here
 	rm -rf build $(VENV) tests/system/peers/node_modules

@@ -7,21 +7,39 @@ struct planes {
     uint32_t bit[8];
 };
 
+/* Eight bytes as a matrix of bits: bit j of byte i becomes bit i of byte j. */
+static uint64_t transpose(uint64_t x) {
+    static const uint64_t MASK[3] = {0x00AA00AA00AA00AA, 0x0000CCCC0000CCCC, 0x00000000F0F0F0F0};
+    for (unsigned i = 0; i < 3; i++) {
+        const unsigned by = 7u << i;
+        const uint64_t changed = (x ^ x >> by) & MASK[i];
+        x ^= changed ^ changed << by;
+    }
+    return x;
+}
+
 static void to_planes(struct planes *out, const uint8_t bytes[16]) {
-    memset(out, 0, sizeof *out);
+    uint64_t half[2] = {0};
     for (unsigned i = 0; i < 16; i++) {
-        for (unsigned b = 0; b < 8; b++) {
-            out->bit[b] |= ((uint32_t)bytes[i] >> b & 1) << i;
-        }
+        half[i / 8] |= (uint64_t)bytes[i] << 8 * (i % 8);
+    }
+    half[0] = transpose(half[0]);
+    half[1] = transpose(half[1]);
+    for (unsigned b = 0; b < 8; b++) {
+        out->bit[b] = (uint32_t)(half[0] >> 8 * b & 0xFF) | (uint32_t)(half[1] >> 8 * b & 0xFF) << 8;
     }
 }
 
 static void from_planes(const struct planes *in, uint8_t bytes[16]) {
-    memset(bytes, 0, 16);
+    uint64_t half[2] = {0};
+    for (unsigned b = 0; b < 8; b++) {
+        half[0] |= (uint64_t)(in->bit[b] & 0xFF) << 8 * b;
+        half[1] |= (uint64_t)(in->bit[b] >> 8 & 0xFF) << 8 * b;
+    }
+    half[0] = transpose(half[0]);
+    half[1] = transpose(half[1]);
     for (unsigned i = 0; i < 16; i++) {
-        for (unsigned b = 0; b < 8; b++) {
-            bytes[i] = (uint8_t)(bytes[i] | (in->bit[b] >> i & 1) << b);
-        }
+        bytes[i] = (uint8_t)(half[i / 8] >> 8 * (i % 8));
     }
 }
 

@@ -9,7 +9,7 @@
 #include "options.h"
 #include "wait.h"
 
-enum { EXIT_REFUSES = 3, DRAIN_US = 5000000, IMAGE_MAX = 1 << 20 };
+enum { EXIT_REFUSES = 3, DRAIN_US = 5000000, DRAIN_PAUSE_MS = 200, IMAGE_MAX = 1 << 20 };
 
 struct loaded_model {
     struct model model;
@@ -91,6 +91,17 @@ static struct node_config configure(const struct options *options, const struct 
     return config;
 }
 
+/* Send what is not acknowledged, for a bounded time. */
+static void drain(struct node *node, struct host *host) {
+    const uint64_t end_us = wait_monotonic_us() + DRAIN_US;
+    while (node->state == NODE_RUNNING && node->kept->ring.count > 0 && node_flush(node) > 0) {
+        if (wait_stopped() || wait_monotonic_us() > end_us) {
+            break;
+        }
+        host->operations->wait(host->link, DRAIN_PAUSE_MS);
+    }
+}
+
 static void run(struct node *node, struct host *host, uint32_t steps) {
     while (!wait_stopped() && !host->source_ended) {
         const uint32_t sleep_ms = node_step(node);
@@ -101,12 +112,7 @@ static void run(struct node *node, struct host *host, uint32_t steps) {
             host_sleep(host, (uint64_t)sleep_ms * 1000);
         }
     }
-    const uint64_t end_us = wait_monotonic_us() + DRAIN_US;
-    while (node->kept->ring.count > 0 && node->state == NODE_RUNNING && !wait_stopped() &&
-           wait_monotonic_us() < end_us) {
-        node_flush(node);
-        wait_readable(-1, 1000); /* where the link takes nothing, listening takes no time */
-    }
+    drain(node, host);
 }
 
 static void print_number(const char *name, uint32_t value) {

@@ -1,0 +1,101 @@
+"""`direct` through ctypes, as a test drives it."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+
+import numpy as np
+
+from tests.nodes.library import node_library
+
+
+class Vector(ctypes.Structure):
+    _fields_ = (("first", ctypes.c_uint32), ("count", ctypes.c_uint32))
+
+
+class File(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("size", ctypes.c_uint32), ("bad", ctypes.c_bool))
+
+
+class State(ctypes.Structure):
+    """struct direct"""
+
+    _fields_ = (
+        ("inputs", ctypes.c_uint16),
+        ("outputs", ctypes.c_uint16),
+        ("input_scale", ctypes.c_uint32),
+        ("output_scale", ctypes.c_uint32),
+        ("input_zero_point", ctypes.c_int8),
+        ("output_zero_point", ctypes.c_int8),
+        ("refused_op", ctypes.c_int32),
+        ("refused_layer", ctypes.c_uint8),
+        ("layers_n", ctypes.c_uint8),
+        ("buffer_size", ctypes.c_uint16 * 2),
+        ("multipliers_n", ctypes.c_uint32),
+        ("file", File),
+        ("codes", Vector),
+        ("buffers", Vector),
+        ("tensors", Vector),
+        ("operators", Vector),
+        ("layers", ctypes.c_void_p),
+        ("buffer", ctypes.c_void_p * 2),
+    )
+
+
+def load() -> ctypes.CDLL:
+    lib = node_library()
+    lib.direct_memory_size.restype = ctypes.c_size_t
+    lib.direct_op_name.restype = ctypes.c_char_p
+    lib.direct_status_text.restype = ctypes.c_char_p
+    return lib
+
+
+class Fenced:
+    """Bytes whose end is the end of a page, with a page behind it that nobody may touch: reading on is a crash."""
+
+    def __init__(self, data: bytes) -> None:
+        pages = -(-len(data) // mmap.PAGESIZE) + 1
+        self._map = mmap.mmap(-1, pages * mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        fence = (pages - 1) * mmap.PAGESIZE
+        self._map[fence - len(data) : fence] = data
+        self.address = ctypes.c_void_p(start + fence - len(data))
+        protect = ctypes.CDLL(None, use_errno=True).mprotect
+        assert protect(ctypes.c_void_p(start + fence), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+
+
+class Refused(Exception):
+    """direct_open or direct_attach said no: the name of the status, and of the operator where there is one."""
+
+
+class Direct:
+    """One opened file. `memory_size` is what it asked for; it gets that and not a byte more."""
+
+    def __init__(self, tflite: bytes) -> None:
+        self._lib = load()
+        self._state = State()
+        self._file = Fenced(tflite)
+        self._check(self._lib.direct_open(ctypes.byref(self._state), self._file.address, ctypes.c_size_t(len(tflite))))
+        self.memory_size: int = self._lib.direct_memory_size(ctypes.byref(self._state))
+        self._guard = (ctypes.c_uint8 * (self.memory_size + 16))(*[0xA5] * (self.memory_size + 16))
+        self._check(self._lib.direct_attach(ctypes.byref(self._state), self._guard, ctypes.c_size_t(self.memory_size)))
+
+    def _check(self, status: int) -> None:
+        if status:
+            op = self._state.refused_op
+            name = "" if op < 0 else f": {self._lib.direct_op_name(op).decode()}"
+            raise Refused(self._lib.direct_status_text(status).decode() + name)
+
+    @property
+    def inputs(self) -> int:
+        return self._state.inputs
+
+    def run(self, inputs: np.ndarray) -> np.ndarray:
+        x = np.ascontiguousarray(inputs, np.int8)
+        assert x.size == self._state.inputs
+        out = np.empty(self._state.outputs, np.int8)
+        self._lib.direct_run(ctypes.byref(self._state), x.ctypes.data_as(ctypes.c_void_p),
+                             out.ctypes.data_as(ctypes.c_void_p))  # fmt: skip
+        assert bytes(self._guard)[self.memory_size :] == b"\xa5" * 16, "wrote behind its memory"
+        return out

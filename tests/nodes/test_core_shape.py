@@ -1,0 +1,51 @@
+"""What the core must not contain: state of its own, floating point, a C library, a board."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[2] / "nodes" / "c_tflm" / "core"
+SOURCES = sorted(CORE.glob("*.c"))
+ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
+COMPILE = ("cc", "-std=c11", "-O2", "-mgeneral-regs-only", "-fno-stack-protector", "-DZCBOR_CANONICAL", "-c")
+INCLUDE = re.compile(r'#include ["<](.*)[">]')
+HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "wire_types.h", "wire_encode.h", "wire_decode.h"}
+
+
+@pytest.fixture(scope="module")
+def symbols(node_build: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str]]:
+    """(file, type, name) of every symbol; compiling without floating-point registers refuses floating point."""
+    folder = tmp_path_factory.mktemp("core")
+    include = [f"-I{CORE}", f"-I{CORE.parent / 'infer'}", f"-I{node_build / 'gen'}"]
+    found = []
+    for source in SOURCES:
+        out = folder / f"{source.stem}.o"
+        subprocess.run([*COMPILE, *include, "-o", str(out), str(source)], check=True)
+        lines = subprocess.run(["nm", str(out)], check=True, capture_output=True, text=True).stdout.splitlines()
+        found += [(source.name, line.split()[-2], line.split()[-1]) for line in lines]
+    return found
+
+
+def test_no_state_of_its_own(symbols):
+    assert [symbol for symbol in symbols if symbol[1] in "bBdDC"] == []
+
+
+def test_nothing_of_the_c_library_but_moving_memory(symbols):
+    ours = re.compile("(cbor_encode|cbor_decode|model)_|_GLOBAL_OFFSET_TABLE_$")
+    defined = {name for _, kind, name in symbols if kind in "tTrR"}
+    outside = {name for _, kind, name in symbols if kind == "U"} - defined - ALLOWED
+    assert {name for name in outside if not ours.match(name)} == set()
+
+
+@pytest.mark.parametrize("source", [*SOURCES, *sorted(CORE.glob("*.h"))], ids=lambda path: path.name)
+def test_no_board_and_no_stranger_is_included(source):
+    text = source.read_text()
+    here = {path.name for path in [*CORE.glob("*.h"), *(CORE.parent / "infer").glob("*.h")]}
+    assert set(INCLUDE.findall(text)) <= HEADERS | here
+    conditionals = [line for line in text.splitlines() if re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line)]
+    guard = [] if source.suffix == ".c" else [f"#ifndef STETHOS_{source.stem.upper()}_H"]
+    assert conditionals == guard

@@ -1,0 +1,105 @@
+"""What `direct` derives from scales in integers is what the interpreter's floating point gives, bit for bit."""
+
+import ctypes
+import math
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from tests.nodes.library import node_library
+
+pytestmark = pytest.mark.usefixtures("node_build")
+
+
+class Multiplier(ctypes.Structure):
+    _fields_ = (("multiplier", ctypes.c_int32), ("shift", ctypes.c_int32))
+
+
+def bits(scale):
+    return int(np.float32(scale).view(np.uint32))
+
+
+mantissas = st.integers(2**23, 2**24 - 1)
+edges = st.sampled_from([2**23, 2**23 + 1, 2**24 - 1, 3 * 2**22])
+
+
+def scales(low, high):
+    return st.builds(lambda m, e: float(np.float32(math.ldexp(m, e - 24))), mantissas | edges, st.integers(low, high))
+
+
+def multiplier_of(a, w, o, per_row):
+    found = Multiplier()
+    node_library().multiplier_of_scales.restype = ctypes.c_bool
+    fits = node_library().multiplier_of_scales(bits(a), bits(w), bits(o), ctypes.c_bool(per_row), ctypes.byref(found))
+    return (found.multiplier, found.shift) if fits else None
+
+
+def in_floating_point(a, w, o, per_row):
+    """numpy's single precision, then Python's double, then an exact rounding, half up."""
+    product = a * w if per_row else float(np.float32(a) * np.float32(w))
+    fraction, shift = math.frexp(product / o)
+    whole = math.floor(Fraction(fraction) * 2**31 + Fraction(1, 2))
+    if whole == 2**31:
+        whole, shift = 2**30, shift + 1
+    return (0, 0) if shift < -31 else (whole, shift)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(scales(-30, 20), scales(-30, 20), scales(-30, 20), st.booleans())
+def test_a_multiplier_is_that_of_floating_point(a, w, o, per_row):
+    expected = in_floating_point(a, w, o, per_row)
+    assert multiplier_of(a, w, o, per_row) == (expected if expected[1] <= 30 else None)
+
+
+def test_one_scale_and_one_for_each_row_differ():
+    """The interpreter rounds the product to single precision in the first case only."""
+    rng = np.random.default_rng(1)
+    drawn = [float(s) for s in rng.uniform(0.001, 0.1, 300).astype(np.float32)]
+    pairs = [(multiplier_of(a, w, 0.5, False), multiplier_of(a, w, 0.5, True)) for a, w in pairwise(drawn)]
+    assert sum(one != each for one, each in pairs) > 200
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(2**30, 2**31 - 1) | st.just(0), st.integers(-31, 30))
+def test_a_product_is_rounded_twice(x, multiplier, shift):
+    shifted = ((x << max(shift, 0)) + 2**31) % 2**32 - 2**31
+    nearest = Fraction(shifted * multiplier, 2**31)  # a tie goes up
+    once = math.floor(nearest + Fraction(1, 2))
+    right = max(-shift, 0)
+    exact = Fraction(once, 2**right)  # a tie goes away from zero
+    twice = math.floor(abs(exact) + Fraction(1, 2)) * (1 if once >= 0 else -1)
+    assert node_library().multiply_twice_rounded(x, Multiplier(multiplier, shift)) == twice
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from([1, 6]), scales(-26, 30))
+def test_the_bound_of_an_activation_is_that_of_single_precision(value, scale):
+    quotient = Fraction(float(np.float32(value) / np.float32(scale)))
+    found = ctypes.c_int32()
+    node_library().quantize_whole.restype = ctypes.c_bool
+    assert node_library().quantize_whole(value, bits(scale), ctypes.byref(found))
+    assert found.value == math.floor(quotient + Fraction(1, 2))
+
+
+@settings(max_examples=500, deadline=None)
+@example(4.0, 512.0, 2.0**-21, 2.0)  # both beyond what 62 bits hold
+@given(scales(-20, 10), scales(-20, 10), scales(-20, 10), st.floats(0, 2, width=32, allow_subnormal=False))
+def test_a_bias_may_be_off_by_a_fiftieth_of_an_output_step(a, w, o, relative):
+    bias = float(np.float32(a * w * relative))
+    assume(bias == 0 or bias > 1e-30)
+    off = abs(Fraction(a) * Fraction(w) - Fraction(bias)) / Fraction(o)
+    assume(abs(off - Fraction(1, 50)) > Fraction(1, 10**6))
+    assume(a * w / o < 2**30 or off > 1)  # beyond it the multiplier is refused, whatever the bias
+    node_library().bias_scale_fits.restype = ctypes.c_bool
+    assert node_library().bias_scale_fits(bits(a), bits(w), bits(bias), bits(o)) == (off <= Fraction(1, 50))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.inf, -math.inf, math.nan, 1e-45, 2.0**-61, 2.0**61])
+def test_scales_out_of_reach_are_not_usable(scale):
+    node_library().scale_is_usable.restype = ctypes.c_bool
+    assert not node_library().scale_is_usable(bits(scale))
+    assert node_library().scale_is_usable(bits(0.5))
