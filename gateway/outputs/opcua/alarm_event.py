@@ -1,0 +1,128 @@
+"""The Part 9 event that tells a change of an Alarm: EventId, fields, states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from asyncua import ua
+from asyncua.ua.object_ids import ObjectIds
+
+from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope
+from gateway.core.update import AlarmChange, AlarmTransition
+from gateway.outputs import Host
+from gateway.outputs.opcua.event import Event
+from gateway.outputs.opcua.ids import standard
+from gateway.outputs.opcua.space import Space, condition_identifier
+from gateway.outputs.opcua.values import utc
+
+_V = ua.VariantType
+_INPUTS = {AlarmKind.ANOMALY: "state", AlarmKind.NODE_LOST: "liveness", AlarmKind.SENSOR_FAULT: "sensor"}
+_CLASS = {
+    AlarmKind.ANOMALY: (ObjectIds.ProcessConditionClassType, "ProcessConditionClassType"),
+    AlarmKind.NODE_LOST: (ObjectIds.MaintenanceConditionClassType, "MaintenanceConditionClassType"),
+    AlarmKind.SENSOR_FAULT: (ObjectIds.MaintenanceConditionClassType, "MaintenanceConditionClassType"),
+}
+_SHELVED = {
+    False: ("Unshelved", ObjectIds.ShelvedStateMachineType_Unshelved),
+    True: ("Timed Shelved", ObjectIds.ShelvedStateMachineType_TimedShelved),
+}
+
+
+def event_id(gateway_id: bytes, event: int) -> bytes:
+    """The EventId of a journalled event: 8 bytes that name the gateway, then the event's number, big-endian."""
+    return gateway_id + event.to_bytes(8, "big")
+
+
+def event_of(change: AlarmChange, host: Host, space: Space) -> Event:
+    """The event that tells a change of an Alarm: a function of the change alone, so that it is the same after a
+    restart and in a refresh.
+    """
+    plant, alarm = host.plant, change.alarm
+    class_id, class_name = _CLASS[alarm.kind]
+    source, at = (ua.Variant(utc(ms), _V.DateTime) for ms in (change.source_ms, change.at_ms))
+    fields = {
+        "EventId": ua.Variant(event_id(host.gateway_id, change.event), _V.ByteString),
+        "EventType": _node(space.alarm_type(alarm.kind)),
+        "SourceNode": _node(space.source_of(alarm)),
+        "SourceName": ua.Variant(alarm.name, _V.String),
+        "Time": source,
+        "ReceiveTime": at,
+        "LastSeverity/SourceTimestamp": source,
+        "NodeId": _node(space.node_id(condition_identifier(alarm))),
+        "ConditionName": ua.Variant(str(alarm), _V.String),
+        "ConditionClassId": _node(standard(class_id)),
+        "ConditionClassName": _text(class_name),
+        "BranchId": _node(ua.NodeId()),
+        "Retain": ua.Variant(change.retain, _V.Boolean),
+        "Quality": ua.Variant(ua.StatusCode(), _V.StatusCode),
+        "Quality/SourceTimestamp": source,
+        "Comment": _text(change.comment),
+        "Comment/SourceTimestamp": at,
+        "ClientUserId": ua.Variant(change.actor, _V.String),
+        "InputNode": _node(space.node_id(f"{alarm.scope}.{alarm.name}.{_INPUTS[alarm.kind]}")),
+        "NormalState": _node(ua.NodeId()),
+        "OnsetTime": ua.Variant(utc(change.onset_ms) if change.onset_ms else None, _V.DateTime),
+        "Incident": ua.Variant(change.incident, _V.UInt32),
+        "FirstOut": ua.Variant(change.first_out, _V.Boolean),
+        **_words(alarm, plant),
+        **_states(change),
+    }
+    return Event(fields, space.alarm_types[alarm.kind], space.notifiers_of(alarm))
+
+
+def _words(alarm: AlarmId, plant: Plant) -> Mapping[str, ua.Variant]:
+    text = plant.text_of(alarm)
+    cause, consequence, action = (_fill(t, alarm, plant) for t in (text.cause, text.consequence, text.action))
+    severity = ua.Variant(text.priority.severity, _V.UInt16)
+    return {
+        "Message": _text(f"{cause} {action}".strip()),
+        "Severity": severity,
+        "LastSeverity": severity,
+        "Cause": _text(cause),
+        "Consequence": _text(consequence),
+        "Action": _text(action),
+        "ResponseTime": ua.Variant(text.response_s * 1000.0, _V.Double),
+    }
+
+
+def _states(change: AlarmChange) -> Mapping[str, ua.Variant]:
+    shelved = change.shelved_until_ms > 0
+    name, state = _SHELVED[shelved]
+    remaining = max(0, change.shelved_until_ms - change.at_ms) if shelved else 0
+    fields = {
+        **_two_states("EnabledState", True, "Enabled", "Disabled"),
+        **_two_states("ActiveState", change.active, "Active", "Inactive"),
+        **_two_states("AckedState", change.acknowledged, "Acknowledged", "Unacknowledged"),
+        **_two_states("OutOfServiceState", change.out_of_service, "Out of Service", "In Service"),
+        "SuppressedOrShelved": ua.Variant(shelved or change.out_of_service, _V.Boolean),
+        "ShelvingState/CurrentState": _text(name),
+        "ShelvingState/CurrentState/Id": _node(standard(state)),
+        "ShelvingState/UnshelveTime": ua.Variant(float(remaining), _V.Double),
+    }
+    if change.active or change.transition is AlarmTransition.RETURNED:
+        since = change.onset_ms if change.active else change.source_ms
+        fields["ActiveState/TransitionTime"] = ua.Variant(utc(since), _V.DateTime)
+    if change.transition is AlarmTransition.ACKNOWLEDGED:
+        fields["AckedState/TransitionTime"] = ua.Variant(utc(change.at_ms), _V.DateTime)
+    return fields
+
+
+def _two_states(name: str, value: bool, true: str, false: str) -> Mapping[str, ua.Variant]:
+    text = _text(true if value else false)
+    return {name: text, f"{name}/Id": ua.Variant(value, _V.Boolean), f"{name}/EffectiveDisplayName": text}
+
+
+def _text(text: str) -> ua.Variant:
+    return ua.Variant(ua.LocalizedText(text, "en" if text else None), _V.LocalizedText)
+
+
+def _node(node: ua.NodeId) -> ua.Variant:
+    return ua.Variant(node, _V.NodeId)
+
+
+def _fill(text: str, alarm: AlarmId, plant: Plant) -> str:
+    if alarm.scope is Scope.ASSET:
+        asset, nodes = alarm.name, ", ".join(node.name for node in plant.nodes_of[alarm.name])
+    else:
+        asset, nodes = plant.nodes[alarm.name].asset, alarm.name
+    return text.replace("{asset}", asset).replace("{node}", nodes)
