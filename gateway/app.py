@@ -82,6 +82,7 @@ class Gateway:
         self._settings = settings
         self._metrics = metrics
         state_dir = settings.gateway.state_dir
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the journal, which would let others read it
         self._journal = Journal.open(state_dir)
         self._registry = Registry.open(state_dir)
         self._models = load_models(settings)
@@ -131,7 +132,6 @@ class Gateway:
     def _parts(self) -> list[tuple[str, Coroutine[None, None, None]]]:
         metrics, settings = self._metrics, self._settings
         parts: list[tuple[str, Coroutine[None, None, None]]] = [
-            ("answers", self._answers.run()),
             ("control", Control(settings.gateway.state_dir, self._decider).run()),
             ("rescoring", Rescoring(self._decider, self._models, metrics).run()),
             ("housekeeping", self._keep_house()),
@@ -140,7 +140,7 @@ class Gateway:
             name, count = link_settings.name, metrics.link(link_settings.name)
             table = _in_state_dir(link_settings, settings.gateway.state_dir)
             link = extensions.link_modules()[link_settings.type].Link(table, count)
-            session = partial(intake.session, name, link, self._decider)
+            session = partial(intake.session, name, link, self._decider, count)
             parts.append((f"link {name}", keep_going("link", name, session, LinkFailed, count)))
         for pump in self._pumps:
             parts.append(
@@ -148,10 +148,10 @@ class Gateway:
             )
         return parts
 
-    def _refresh(self) -> Configured | None:
+    def _refresh(self, again: bool) -> Configured | None:
         """The registry may have been changed by another process at any time; a changed plant is an entry."""
         version = self._registry.version()
-        if version == self._registry_version:
+        if version == self._registry_version and not again:
             return None
         keys = self._registry.list()
         self._registry_version = version

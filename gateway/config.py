@@ -7,49 +7,81 @@ no line here.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 """Names of sites, areas, lines, assets and nodes: they become topics, NodeIds and file names."""
 
+BundleName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
+"""Folder of a Bundle; "" for none."""
+
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+Span = Annotated[float, Field(gt=0, le=31_536_000)]
+
+
+def split_endpoint(text: str) -> tuple[str, int]:
+    """`host:port` or `[IPv6 address]:port` -> host, port; ValueError if it is not of that form."""
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError('write it as "host:port"')
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _endpoint_or_nothing(text: str) -> str:
+    if text:
+        split_endpoint(text)
+    return text
+
+
+def _sentence(text: str) -> str:
+    for name in re.findall(r"\{(.*?)\}", text):
+        if name not in ("asset", "node"):
+            raise ValueError(f"{{{name}}} stands for nothing; {{asset}} and {{node}} do")
+    return text
+
+
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(_sentence)]
+"""What a person is told; `{asset}` and `{node}` stand for the names."""
 
 
 class _Table(BaseModel):
-    """A table of stethos.toml."""
+    """A table of stethos.toml. Types are strict: "60" is no number; lists and paths, which TOML lacks, are not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Gateway(_Table):
     """[gateway]"""
 
     site: Name
-    state_dir: Path = Path("/var/lib/stethos")
+    state_dir: Path = Field(Path("/var/lib/stethos"), strict=False)
     log: Literal["debug", "info", "warning", "error"] = "info"
-    metrics: str = Field("127.0.0.1:9464", description="host:port of the Prometheus endpoint; empty for none")
+    metrics: Annotated[str, AfterValidator(_endpoint_or_nothing)] = Field(
+        "127.0.0.1:9464", description="host:port of the Prometheus endpoint; empty for none"
+    )
 
 
 class Rule(_Table):
     """[rule], and the same keys in an [[asset]]: k of n nodes within a sliding window of event time."""
 
     k: int = Field(2, ge=1, le=255)
-    window_s: Seconds = 60
-    quiet_s: Seconds = 120
+    window_s: Span = 60
+    quiet_s: Span = 120
 
 
 class Alarm(_Table):
     """[alarm.<kind>], and [asset.alarm.<kind>] where an asset differs. An alarm says what to do, or is refused."""
 
-    cause: str = Field(min_length=1)
-    consequence: str = Field(min_length=1)
-    action: str = Field(min_length=1)
+    cause: Sentence
+    consequence: Sentence
+    action: Sentence
     priority: Literal["low", "medium", "high", "critical"]
     response_s: int = Field(ge=1, description="within which a person must act")
     on_delay_s: Seconds = 0
@@ -78,12 +110,14 @@ class Asset(_Table):
     name: Name
     area: Name
     line: Name
-    nodes: tuple[Name, ...] = Field(min_length=1)
-    feeds: tuple[Name, ...] = ()
-    model: str | dict[Name, str] = Field("", description="bundle that re-scores its nodes, or one for each node")
+    nodes: tuple[Name, ...] = Field(min_length=1, strict=False)
+    feeds: tuple[Name, ...] = Field((), strict=False)
+    model: BundleName | dict[Name, BundleName] = Field(
+        "", description="bundle that re-scores its nodes, or one for each node"
+    )
     k: int | None = Field(None, ge=1, le=255)
-    window_s: Seconds | None = None
-    quiet_s: Seconds | None = None
+    window_s: Span | None = None
+    quiet_s: Span | None = None
     alarm: AssetAlarms = AssetAlarms()
 
     def model_of(self, node: str) -> str:
@@ -109,7 +143,7 @@ class Liveness(_Table):
 class Rescoring(_Table):
     """[rescoring]"""
 
-    bundles: Path | None = Field(None, description="folder that holds one Bundle folder per model")
+    bundles: Path | None = Field(None, strict=False, description="folder that holds one Bundle folder per model")
     deadline_s: Seconds = 5
 
 
@@ -128,7 +162,7 @@ class Settings(_Table):
     gateway: Gateway
     rule: Rule = Rule()
     alarm: Alarms
-    asset: tuple[Asset, ...] = Field(min_length=1)
+    asset: tuple[Asset, ...] = Field(min_length=1, strict=False)
     correlation: Correlation = Correlation()
     liveness: Liveness = Liveness()
     rescoring: Rescoring = Rescoring()
@@ -139,6 +173,10 @@ class Settings(_Table):
     def models(self) -> list[str]:
         """Names of all bundles that some node is re-scored by."""
         return sorted({asset.model_of(node) for asset in self.asset for node in asset.nodes} - {""})
+
+
+SHOWN = 60
+"""Characters of a faulty value that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +204,17 @@ def load(file: Path, links: Mapping[str, type[BaseModel]], outputs: Mapping[str,
     model = _model(links, outputs)
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationFaulty(file, [Fault("", str(error))]) from error
+    faults: list[Fault] = []
+    settings = None
     try:
         settings = model.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationFaulty(file, [_fault(e, data, model) for e in error.errors()]) from error
-    if faults := list(_contradictions(settings)):
-        raise ConfigurationFaulty(file, faults)
+        faults += _one_a_place(_fault(e, data, model) for e in error.errors() if not _is_echo(e))
+    faults += _contradictions(data)
+    if settings is None or faults:
+        raise ConfigurationFaulty(file, list(dict.fromkeys(faults)))
     return settings
 
 
@@ -183,29 +224,46 @@ def _model(links: Mapping[str, type[BaseModel]], outputs: Mapping[str, type[Base
     one_link: Any = Annotated[Union[kinds], Field(discriminator="type")] if len(kinds) > 1 else kinds[0]  # noqa: UP007
     fields: dict[str, Any] = {name: (outputs[name] | None, None) for name in sorted(outputs)}
     all_outputs = create_model("Outputs", __base__=_Table, **fields)
-    fields = {"link": (tuple[one_link, ...], Field(min_length=1)), "output": (all_outputs, all_outputs())}
+    fields = {"link": (tuple[one_link, ...], Field(min_length=1, strict=False)), "output": (all_outputs, all_outputs())}
     return create_model("Settings", __base__=Settings, **fields)
+
+
+def _is_echo(error: Any) -> bool:
+    """Pydantic also finds a list too short when it is its items that are faulty."""
+    return bool(error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"])
+
+
+def _one_a_place(faults: Iterable[Fault]) -> list[Fault]:
+    """Where a value may be of several kinds, it is reported once, with all of them."""
+    messages: dict[str, list[str]] = {}
+    for fault in faults:
+        messages.setdefault(fault.path, []).append(fault.message)
+    return [Fault(path, "; or ".join(said)) for path, said in messages.items()]
 
 
 def _fault(error: Any, data: object, model: type[BaseModel]) -> Fault:
     loc: list[str | int] = list(error["loc"])
+    kind = error["type"]
     path, here = [], data
-    for part in loc:  # the tag of a union is part of pydantic's path, but not of the file's
-        inside = (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int))
-        if inside:
+    for index, part in enumerate(loc):  # the tag of a union is part of pydantic's path, but not of the file's
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
             here = here[part]  # type: ignore[index]
-        elif part is not loc[-1]:
-            continue
-        path.append(part)
+            path.append(part)
+        elif kind == "missing" and index == len(loc) - 1:
+            path.append(part)
     text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-    if error["type"] == "extra_forbidden":
-        return Fault(text, "unknown key" + _nearest(str(loc[-1]), _keys(model.model_json_schema(), loc[:-1])))
-    if error["type"] == "missing":
-        return Fault(text, "is missing")
-    if error["type"] == "union_tag_invalid":
-        expected = error["ctx"]["expected_tags"]
-        return Fault(f"{text}.type", f"{error['ctx']['tag']!r} is none of {expected}")
-    return Fault(text, f"{error['msg']}, not {error['input']!r}")
+    match kind:
+        case "extra_forbidden":
+            return Fault(text, "unknown key" + _nearest(str(loc[-1]), _keys(model.model_json_schema(), loc[:-1])))
+        case "missing":
+            return Fault(text, "is missing")
+        case "union_tag_not_found":
+            return Fault(f"{text}.type", "is missing")
+        case "union_tag_invalid":
+            known = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
+            return Fault(f"{text}.type", f"there is no {error['ctx']['tag']!r}" + _nearest(error["ctx"]["tag"], known))
+    given = repr(error["input"])
+    return Fault(text, f"{error['msg']}, not {given if len(given) <= SHOWN else given[:SHOWN] + '...'}")
 
 
 def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
@@ -237,33 +295,65 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
 
 
-def _contradictions(settings: Settings) -> Iterator[Fault]:
-    """What each table alone cannot see."""
-    names = [asset.name for asset in settings.asset]
+_T = TypeVar("_T", bound=_Table)
+
+
+def _sound(table: type[_T], data: object) -> _T | None:
+    """A table read by itself; None if it is faulty, which has been said by then."""
+    try:
+        return table.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _table(data: Mapping[str, Any], name: str) -> object:
+    return data.get(name, {})
+
+
+def _tables(data: Mapping[str, Any], name: str) -> list[object]:
+    tables = data.get(name)
+    return tables if isinstance(tables, list) else []
+
+
+def _names(tables: Sequence[object]) -> list[object]:
+    return [table.get("name") if isinstance(table, dict) else None for table in tables]
+
+
+def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """What each table alone cannot see, as far as the tables that it is about are sound."""
+    yield from _name_clashes(data)
+    rule, rescoring = _sound(Rule, _table(data, "rule")), _sound(Rescoring, _table(data, "rescoring"))
+    names = [str(name) for name in _names(_tables(data, "asset"))]
     owner: dict[str, str] = {}
-    for index, asset in enumerate(settings.asset):
+    for index, table in enumerate(_tables(data, "asset")):
+        if (asset := _sound(Asset, table)) is None:
+            continue
         path = f"asset[{index}]"
-        if names.index(asset.name) != index:
-            yield Fault(f"{path}.name", f"asset {asset.name!r} is already there")
         for node in asset.nodes:
             if node in owner:
                 yield Fault(f"{path}.nodes", f"node {node!r} belongs to asset {owner[node]!r} already")
             owner[node] = asset.name
         for fed in asset.feeds:
-            if fed not in names:
+            if fed == asset.name:
+                yield Fault(f"{path}.feeds", "an asset does not feed itself")
+            elif fed not in names:
                 yield Fault(f"{path}.feeds", f"no asset {fed!r}" + _nearest(fed, names))
-        k = asset.k if asset.k is not None else settings.rule.k
-        if k > len(asset.nodes):
+        k = asset.k if asset.k is not None or rule is None else rule.k
+        if k is not None and k > len(asset.nodes):
             yield Fault(f"{path}.k", f"{k} of {len(asset.nodes)} nodes can never be reached")
-        if asset.model and settings.rescoring.bundles is None:
+        if asset.model and rescoring and rescoring.bundles is None:
             yield Fault(f"{path}.model", "names a bundle, but rescoring.bundles names no folder")
         for node in asset.model if isinstance(asset.model, dict) else ():
             if node not in asset.nodes:
                 yield Fault(f"{path}.model.{node}", f"no node of this asset{_nearest(node, asset.nodes)}")
-    link_names = [link.name for link in settings.link]
-    for index, name in enumerate(link_names):
-        if link_names.index(name) != index:
-            yield Fault(f"link[{index}].name", f"link {name!r} is already there")
-    live = settings.liveness
-    if not live.late_after <= live.stale_after < live.lost_after:
+    live = _sound(Liveness, _table(data, "liveness"))
+    if live and not live.late_after <= live.stale_after < live.lost_after:
         yield Fault("liveness", "late_after, stale_after and lost_after must rise")
+
+
+def _name_clashes(data: Mapping[str, Any]) -> Iterator[Fault]:
+    for kind in ("asset", "link"):
+        names = _names(_tables(data, kind))
+        for index, name in enumerate(names):
+            if name is not None and names.index(name) != index:
+                yield Fault(f"{kind}[{index}].name", f"{kind} {name!r} is already there")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import app
-from gateway.cli.options import config_option, faults_to_shell
+from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.command import CommandKind, Outcome
+from gateway.core.plant import Plant, Scope
 from gateway.core.update import AlarmChange
 from gateway.runtime import control, history
 from gateway.store.reader import Reader
@@ -32,7 +35,8 @@ def list_alarms(everything: bool, config_file: Path) -> None:
     """Alarms as the journal has them, with what to do."""
     with faults_to_shell():
         settings = app.load_settings(config_file)
-        engine = history.present(Reader.open(settings.gateway.state_dir))
+        with closing(Reader.open(settings.gateway.state_dir)) as reader:
+            engine = history.present(reader)
         table = Table("alarm", "event", "state", "priority", "since (UTC)", "do")
         plant = engine.plant
         for change in engine.present_alarms():
@@ -44,9 +48,10 @@ def list_alarms(everything: bool, config_file: Path) -> None:
                     str(change.state),
                     str(text.priority),
                     _since(change),
-                    text.action,
+                    _filled(text.action, change, plant),
                 )
-        Console().print(table)
+        width = None if sys.stdout.isatty() else WIDE
+        Console(markup=False, width=width).print(table)  # the words of the configuration are no markup
 
 
 @alarm.command()
@@ -106,6 +111,12 @@ def _command(config_file: Path, kind: CommandKind, which: str, comment: str, unt
         click.echo(f"{reply['outcome']}{detail}" + (f" (event {reply['event']})" if reply["event"] else ""))
         if reply["outcome"] != Outcome.DONE:
             raise SystemExit(1)
+
+
+def _filled(sentence: str, change: AlarmChange, plant: Plant) -> str:
+    name = change.alarm.name
+    nodes = plant.nodes_of[name] if change.alarm.scope is Scope.ASSET else (plant.nodes[name],)
+    return sentence.replace("{asset}", nodes[0].asset).replace("{node}", ", ".join(node.name for node in nodes))
 
 
 def _since(change: AlarmChange) -> str:

@@ -70,7 +70,7 @@ async def _show(
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     console = Console()
-    async with processes.running(plant, ports, folder, node_program) as nodes:
+    async with processes.running(plant, ports, folder, node_program) as house:
         for name, address in view.addresses():
             console.print(f"{name}: {address}", highlight=False)
         live = Live(view.draw(), console=console, refresh_per_second=4) if console.is_terminal else None
@@ -78,7 +78,7 @@ async def _show(
             follow = asyncio.create_task(view.follow(live))
             ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
             if replay is not None:
-                ends.append(asyncio.create_task(_played(nodes)))
+                ends.append(asyncio.create_task(_played(house)))
             done, _ = await asyncio.wait([follow, *ends], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for task in (follow, *ends):
                 task.cancel()
@@ -88,7 +88,7 @@ async def _show(
     click.echo("Everything is stopped.")
 
 
-async def _played(nodes: list[asyncio.subprocess.Process]) -> None:
-    for node in nodes:
+async def _played(house: processes.House) -> None:
+    for node in house.nodes.values():
         await node.wait()
     await asyncio.sleep(SETTLE_S)

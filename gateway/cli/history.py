@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +12,9 @@ from rich.console import Console
 from rich.tree import Tree
 
 from gateway import app
-from gateway.cli.options import config_option, faults_to_shell
+from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.engine import ENGINE_VERSION
-from gateway.core.plant import Plant
+from gateway.core.evidence import Basis
 from gateway.core.update import AlarmChange
 from gateway.runtime import history
 from gateway.runtime.history import Ground, Step
@@ -29,8 +31,7 @@ FAULTS_SHOWN = 20
 @config_option
 def replay(from_snapshot: bool, until: int | None, config_file: Path) -> None:
     """Decide again what the journal holds; exit 1 if a single byte of an Update differs."""
-    with faults_to_shell():
-        reader = Reader.open(app.load_settings(config_file).gateway.state_dir)
+    with faults_to_shell(), closing(Reader.open(app.load_settings(config_file).gateway.state_dir)) as reader:
         found = history.replay(reader, from_snapshot=from_snapshot, until=until)
     click.echo(f"entries {found.first} to {found.last}, {found.decisions} decisions, engine version {ENGINE_VERSION}")
     click.echo(f"sha256 {found.digest}")
@@ -46,13 +47,13 @@ def replay(from_snapshot: bool, until: int | None, config_file: Path) -> None:
 @config_option
 def explain(incident: int, config_file: Path) -> None:
     """The tree of reasons of one incident: windows, scores, model hashes, rule, configuration."""
-    with faults_to_shell():
-        reader = Reader.open(app.load_settings(config_file).gateway.state_dir)
-        plant, steps = history.explain(reader, incident)
-    tree = Tree(f"incident {incident} at {plant.site}")
+    with faults_to_shell(), closing(Reader.open(app.load_settings(config_file).gateway.state_dir)) as reader:
+        steps = history.explain(reader, incident)
+    tree = Tree(f"incident {incident} at {steps[0].plant.site}")
     for step in steps:
-        _add(tree, plant, step)
-    Console(highlight=False, soft_wrap=True).print(tree)
+        _add(tree, step)
+    width = None if sys.stdout.isatty() else WIDE
+    Console(highlight=False, markup=False, width=width).print(tree)
 
 
 @click.command()
@@ -74,7 +75,7 @@ def audit(config_file: Path) -> None:
     click.echo(f"{report.verified_before} entries hold")
 
 
-def _add(tree: Tree, plant: Plant, step: Step) -> None:
+def _add(tree: Tree, step: Step) -> None:
     change = step.change
     where = f"entry {step.entry}, configuration of entry {step.configuration}"
     if isinstance(change, AlarmChange):
@@ -84,8 +85,11 @@ def _add(tree: Tree, plant: Plant, step: Step) -> None:
         return
     branch = tree.add(f"{_time(change.source_ms)} incident {change.transition}, origin {change.origin} [{where}]")
     for asset in change.assets:
-        rule = plant.assets[asset].rule
-        nodes = [node.name for node in plant.nodes_of[asset]]
+        if asset not in step.plant.assets:
+            branch.add(f"asset {asset}: no longer configured")
+            continue
+        rule = step.plant.assets[asset].rule
+        nodes = [node.name for node in step.plant.nodes_of[asset]]
         leaf = branch.add(f"asset {asset}: {rule.k} of {len(nodes)} nodes within {rule.window_ms / 1000:g} s")
         for ground in step.ground:
             if ground.verdict.node in nodes:
@@ -97,14 +101,16 @@ def _add_ground(leaf: Tree, ground: Ground) -> None:
     stands = {0: "a claim, its score is awaited", 1: "confirmed by re-scoring", 2: "a claim, not re-scored"}
     twig = leaf.add(
         f"{_time(verdict.event_ms)} node {verdict.node}: window of message {report.seq} (entry {verdict.entry}, link "
-        f"{report.link}), {stands[verdict.basis]}, {verdict.score_pct} % of the threshold"
+        f"{report.link}), {stands[verdict.basis]}, {verdict.score_pct} % of the threshold, node's model generation "
+        f"{getattr(report.message, 'generation', 'unknown')}"
     )
     features = getattr(report.message, "features", None)
     if features:
         twig.add(f"features (set {features.feature_set}): {' '.join(map(str, features.values))}")
     if ground.scored:
         model = ground.scored.model.hex()[:16]
-        twig.add(f"score {ground.scored.value} against {ground.scored.threshold}, model {model}")
+        later = "" if verdict.basis is Basis.SCORE else ", which came later"
+        twig.add(f"score {ground.scored.value} against {ground.scored.threshold}, model {model}{later}")
 
 
 def _time(ms: int) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import app
-from gateway.cli.options import config_option, faults_to_shell
+from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.store.keys import NodeKey, Registry
 
 
@@ -26,8 +29,7 @@ def node() -> None:
 @config_option
 def add(name: str, kid: str | None, config_file: Path) -> None:
     """Register a node and print its id and secret: what the node has to be given."""
-    with faults_to_shell():
-        registry = _registry(config_file)
+    with faults_to_shell(), _registry(config_file) as registry:
         _print_secret(registry.add(name, now_ms=time.time_ns() // 1_000_000, kid=_kid(kid)))
 
 
@@ -39,13 +41,14 @@ def list_nodes(config_file: Path) -> None:
         settings = app.load_settings(config_file)
         assets = {name: asset.name for asset in settings.asset for name in asset.nodes}
         table = Table("node", "id", "asset", "key", "added")
-        known = _registry(config_file).list()
+        with _registry(config_file) as registry:
+            known = registry.list()
         for key in known:
             added = datetime.fromtimestamp(key.added_ms / 1000, UTC).isoformat(timespec="seconds")
             table.add_row(key.name, key.kid.hex(), assets.get(key.name, "none"), str(key.key_generation), added)
         for name in sorted(assets.keys() - {key.name for key in known}):
             table.add_row(name, "not registered", assets[name], "", "")
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 @node.command()
@@ -55,7 +58,8 @@ def list_nodes(config_file: Path) -> None:
 def show(name: str, secret: bool, config_file: Path) -> None:
     """One node; with --secret what it has to be given again after its memory was erased."""
     with faults_to_shell():
-        key = _registry(config_file).get(name)
+        with _registry(config_file) as registry:
+            key = registry.get(name)
         if key is None:
             raise click.ClickException(f"{name}: no such node")
         click.echo(f"node {key.name}  id {key.kid.hex()}  key generation {key.key_generation}")
@@ -68,8 +72,8 @@ def show(name: str, secret: bool, config_file: Path) -> None:
 @config_option
 def remove(name: str, config_file: Path) -> None:
     """Forget a node's key: its messages are unknown from the next one on."""
-    with faults_to_shell():
-        _registry(config_file).remove(name)
+    with faults_to_shell(), _registry(config_file) as registry:
+        registry.remove(name)
 
 
 @node.command()
@@ -77,12 +81,14 @@ def remove(name: str, config_file: Path) -> None:
 @config_option
 def rekey(name: str, config_file: Path) -> None:
     """Give a node a new secret under the same name and id, and print it."""
-    with faults_to_shell():
-        _print_secret(_registry(config_file).rekey(name))
+    with faults_to_shell(), _registry(config_file) as registry:
+        _print_secret(registry.rekey(name))
 
 
-def _registry(config_file: Path) -> Registry:
-    return Registry.open(app.load_settings(config_file).gateway.state_dir)
+@contextmanager
+def _registry(config_file: Path) -> Iterator[Registry]:
+    with closing(Registry.open(app.load_settings(config_file).gateway.state_dir)) as registry:
+        yield registry
 
 
 def _print_secret(key: NodeKey) -> None:

@@ -10,10 +10,14 @@ from pathlib import Path
 import click
 
 from gateway.config import ConfigurationFaulty
+from gateway.core.entry import EntryBroken
 from gateway.runtime.control import ControlFailed
 from gateway.runtime.history import HistoryUnreadable
 from gateway.store.keys import RegistryBroken, RegistryRefused
 from gateway.store.schema import JournalBroken, JournalFull
+
+WIDE = 400
+"""Columns of a table that goes into a pipe or a file: no cell is cut."""
 
 DEFAULT_CONFIG = Path("/etc/stethos/stethos.toml")
 
@@ -30,13 +34,13 @@ config_option = click.option(
 
 @contextmanager
 def faults_to_shell() -> Iterator[None]:
-    """The operator's faults end with exit 78 (sysexits EX_CONFIG), the world's with 75, each in lines that name it."""
+    """Faults of the configuration end with exit 78 (sysexits EX_CONFIG), the world's with 75, others with 1."""
     try:
         yield
     except ConfigurationFaulty as error:
         click.echo(error, err=True)
         raise SystemExit(os.EX_CONFIG) from error
-    except (JournalBroken, RegistryBroken, RegistryRefused, HistoryUnreadable) as error:
+    except (JournalBroken, RegistryBroken, RegistryRefused, HistoryUnreadable, EntryBroken) as error:
         click.echo(error, err=True)
         raise SystemExit(1) from error
     except (ControlFailed, JournalFull) as error:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import app
-from gateway.cli.options import config_option, faults_to_shell
+from gateway.cli.options import WIDE, config_option, faults_to_shell
 
 
 @click.command()
@@ -34,4 +34,4 @@ def tags(style: str, config_file: Path) -> None:
         table = Table(*header)
         for row in rows:
             table.add_row(*(row[name] for name in header))
-        Console(width=None if sys.stdout.isatty() else 400).print(table)
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table)

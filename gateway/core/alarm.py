@@ -22,11 +22,13 @@ latest revision has still seen this alarm."""
 
 @dataclass(slots=True)
 class Alarm:
-    """One Alarm: its newest change, its condition as it stands, and the events of the present activity."""
+    """One Alarm: its newest change, its condition as it stands (perhaps not said yet), the events of its activity."""
 
     last: AlarmChange
     condition: bool = False
     condition_source_ms: int = 0
+    incident: int = 0
+    first_out: bool = False
     delay_ends_ms: int = 0  # 0: no delay is running
     events: list[int] = field(default_factory=list)
 
@@ -51,37 +53,34 @@ class Alarms:
             if not present:
                 return
             alarm = self._alarm(alarm_id)
-        if alarm.condition == present:
-            if present and alarm.last.active and (incident, source_ms) != (alarm.last.incident, alarm.last.onset_ms):
-                self._say(
-                    alarm, AlarmTransition.REVISED, source_ms, at_ms,
-                    onset_ms=source_ms, incident=incident, first_out=first_out,
-                )  # fmt: skip
-            return
-        alarm.condition, alarm.condition_source_ms = present, source_ms
-        delay_ms = text.on_delay_ms if present else text.off_delay_ms
-        if alarm.last.active == present:  # back before the delay was over
+        if present:
+            alarm.incident, alarm.first_out = incident, first_out
+        alarm.condition, before = present, alarm.condition
+        if present and not before and alarm.last.active and incident == alarm.last.incident:
+            source_ms = alarm.last.onset_ms  # back before the off-delay was over: still the same activity
+        if present or before:
+            alarm.condition_source_ms = source_ms
+        if alarm.last.active == present:  # as it was, or back before the delay was over
             alarm.delay_ends_ms = 0
-        elif delay_ms:
-            alarm.last = replace(alarm.last, incident=incident, first_out=first_out) if present else alarm.last
-            alarm.delay_ends_ms = at_ms + delay_ms
-            self._timers.ask(f"alarm:{alarm_id}", alarm.delay_ends_ms)
-        elif present:
-            self._raise(alarm, at_ms, incident, first_out)
-        else:
-            self._return(alarm, at_ms)
+            if present:
+                self._revise(alarm, at_ms)
+        elif before != present or (present and alarm.delay_ends_ms):
+            # A delay counts from when it happened in the plant: late data does not wait twice.
+            alarm.delay_ends_ms = source_ms + (text.on_delay_ms if present else text.off_delay_ms)
+            self._after_delay(alarm, at_ms)
+
+    def is_active(self, alarm_id: AlarmId) -> bool:
+        """Whether it is active, its off-delay included."""
+        alarm = self.alarms.get(alarm_id)
+        return alarm is not None and alarm.last.active
 
     def on_timer(self, alarm_id: AlarmId, at_ms: int) -> None:
         """A delay is over, or the time on the shelf is."""
         alarm = self.alarms.get(alarm_id)
         if alarm is None:
             return
-        if alarm.delay_ends_ms and alarm.delay_ends_ms <= at_ms:
-            alarm.delay_ends_ms = 0
-            if alarm.condition:
-                self._raise(alarm, at_ms, alarm.last.incident, alarm.last.first_out)
-            else:
-                self._return(alarm, at_ms)
+        if alarm.delay_ends_ms:
+            self._after_delay(alarm, at_ms)
         until_ms = alarm.last.shelved_until_ms
         if until_ms and until_ms <= at_ms:
             self._say(alarm, AlarmTransition.UNSHELVED, until_ms, at_ms, shelved_until_ms=0, comment="time is up")
@@ -157,16 +156,28 @@ class Alarms:
         self.alarms[alarm_id] = alarm = Alarm(never)
         return alarm
 
-    def _raise(self, alarm: Alarm, at_ms: int, incident: int, first_out: bool) -> None:
+    def _after_delay(self, alarm: Alarm, at_ms: int) -> None:
+        if alarm.delay_ends_ms > at_ms:
+            self._timers.ask(f"alarm:{alarm.last.alarm}", alarm.delay_ends_ms)
+            return
+        alarm.delay_ends_ms = 0
         source_ms = alarm.condition_source_ms
+        if not alarm.condition:
+            self._say(alarm, AlarmTransition.RETURNED, source_ms, at_ms, active=False)
+            return
         alarm.events.clear()
         self._say(
             alarm, AlarmTransition.RAISED, source_ms, at_ms, active=True, acknowledged=False, onset_ms=source_ms,
-            incident=incident, first_out=first_out,
+            incident=alarm.incident, first_out=alarm.first_out,
         )  # fmt: skip
 
-    def _return(self, alarm: Alarm, at_ms: int) -> None:
-        self._say(alarm, AlarmTransition.RETURNED, alarm.condition_source_ms, at_ms, active=False)
+    def _revise(self, alarm: Alarm, at_ms: int) -> None:
+        last, source_ms = alarm.last, alarm.condition_source_ms
+        if (alarm.incident, alarm.first_out, source_ms) != (last.incident, last.first_out, last.onset_ms):
+            self._say(
+                alarm, AlarmTransition.REVISED, source_ms, at_ms,
+                onset_ms=source_ms, incident=alarm.incident, first_out=alarm.first_out,
+            )  # fmt: skip
 
     def _say(
         self, alarm: Alarm, transition: AlarmTransition, source_ms: int, at_ms: int, *,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.core.alarm import Alarms
-from gateway.core.evidence import Episode, Evidence, Verdict
-from gateway.core.incident import Incident, Incidents
+from gateway.core.evidence import Episode, Evidence, Verdict, episode_of
+from gateway.core.incident import Bout, Incidents
 from gateway.core.ledger import Ledger
-from gateway.core.plant import ASSET_STATES, AlarmId, AlarmKind, Plant, Scope, TagId
+from gateway.core.plant import ASSET_STATES, AlarmId, AlarmKind, Plant, Rule, Scope, TagId
 from gateway.core.timers import Timers
+from gateway.core.update import Quality
+from gateway.wire import age
 
-LATE_MS = 4 * 3_600_000
-"""How far back late data is still put together with what came before: four hours, more than half a working shift."""
+LATE_MS = age.decode(age.OLDEST - 1)
+"""How far back late data is still put together with what came before: as far as a node can date it."""
 
 MAX_VERDICTS = 256
 """Standing Verdicts kept per asset; of a fault that stands for days the beginning lives on in its incident."""
@@ -21,7 +24,7 @@ NORMAL, SUSPECT, INCIDENT = range(len(ASSET_STATES))
 
 
 class AssetDesk:
-    """Judges every asset each time its Evidence changes or time passes."""
+    """Judges an asset each time its Evidence changes or time passes."""
 
     def __init__(self, ledger: Ledger, timers: Timers, alarms: Alarms, incidents: Incidents) -> None:
         self._ledger = ledger
@@ -30,28 +33,40 @@ class AssetDesk:
         self._incidents = incidents
         self.evidence: dict[str, Evidence] = {}
         self.forgotten_ms: dict[str, int] = {}  # asset -> Verdicts up to here are no longer at hand
+        self.quality: dict[str, Quality] = {}  # asset -> how far its nodes can be trusted to speak up
 
     def configured(self, plant: Plant, name: str, at_ms: int) -> None:
-        """The asset is part of the plant, perhaps with another rule than before."""
+        """The asset is part of the plant, perhaps with another rule than before: what is going on is judged anew,
+        what is over is not.
+        """
         self.evidence.setdefault(name, Evidence())
+        self.quality.setdefault(name, Quality.NO_DATA)
         self.judge(plant, name, at_ms, at_ms)
+        if bout := self._incidents.active(name):
+            self._announce(plant, bout, at_ms)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
         """The asset is no longer part of the plant."""
         self._incidents.drop(name, plant, at_ms)
-        self.evidence.pop(name, None)
-        self.forgotten_ms.pop(name, None)
+        for state in (self.evidence, self.forgotten_ms, self.quality):
+            state.pop(name, None)
+
+    def trust(self, plant: Plant, name: str, quality: Quality, at_ms: int) -> None:
+        """Its nodes are trusted differently from now on."""
+        if quality is not self.quality[name]:
+            self.quality[name] = quality
+            self._show(plant, name, at_ms, at_ms)
 
     def add(self, plant: Plant, name: str, verdict: Verdict, at_ms: int) -> None:
         """Something stands against the asset."""
-        if verdict.event_ms <= self.forgotten_ms.get(name, 0):
+        if verdict.event_ms <= max(self.forgotten_ms.get(name, 0), _reach_ms(plant.assets[name].rule, at_ms)):
             self._ledger.count("verdict_too_late")
             return
         evidence = self.evidence[name]
         evidence.add(verdict)
         if len(evidence.verdicts) > MAX_VERDICTS:
-            self.forgotten_ms[name] = evidence.verdicts[0].event_ms
-            evidence.forget(self.forgotten_ms[name] + 1)
+            self._ledger.count("verdict_crowded_out")
+            self._forget(name, evidence.verdicts[0].event_ms)
         self.judge(plant, name, verdict.event_ms, at_ms)
 
     def replace(self, plant: Plant, name: str, entry: int, verdict: Verdict | None, at_ms: int) -> None:
@@ -64,97 +79,145 @@ class AssetDesk:
             self.evidence[name].add(verdict)
         self.judge(plant, name, old.event_ms, at_ms)
 
+    def withdraw(self, plant: Plant, name: str, node: str, at_ms: int) -> None:
+        """A node no longer watches the asset: what it said does not count any more."""
+        for verdict in self.evidence[name].withdraw(node):
+            self.judge(plant, name, verdict.event_ms, at_ms)
+
     def on_timer(self, plant: Plant, name: str, due_ms: int, at_ms: int) -> None:
         """Evidence has left the window, or the asset has been quiet for a while."""
         if name in plant.assets:
-            self.judge(plant, name, due_ms, at_ms)
+            self._close_if_quiet(plant, name, at_ms)
+            self._ask_again(plant, name, at_ms)
+            self._show(plant, name, due_ms, at_ms)
 
-    def judge(self, plant: Plant, name: str, event_ms: int, at_ms: int) -> None:
-        """Ask the rule again, and say what is different now. `event_ms`: the moment in the plant that changed."""
+    def judge(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
+        """Ask the rule again about the moment in the plant at which a Verdict came or went, and say what is different
+        now. What is over is judged like what goes on, so that late data needs no rules of its own.
+        """
         rule, evidence = plant.assets[name].rule, self.evidence[name]
-        horizon_ms = at_ms - max(LATE_MS, rule.window_ms + rule.quiet_ms)
-        if evidence.verdicts and evidence.verdicts[0].event_ms < horizon_ms:
-            self.forgotten_ms[name] = horizon_ms - 1
-            evidence.forget(horizon_ms)
-        incident = self._incidents.active(name)
-        if incident is None:
-            self._not_in_incident(plant, name, event_ms, at_ms)
-        else:
-            self._in_incident(plant, name, incident, event_ms, at_ms)
+        reach_ms = _reach_ms(rule, at_ms)
+        if evidence.verdicts and evidence.verdicts[0].event_ms <= reach_ms:
+            self._forget(name, reach_ms)
+        runs = evidence.near(moment_ms, rule.gap_ms)
+        from_ms = min(moment_ms, runs[0][0].event_ms) if runs else moment_ms
+        to_ms = max(moment_ms, runs[-1][-1].event_ms) if runs else moment_ms
+        groundless = self._incidents.touching(name, from_ms, to_ms, rule.gap_ms)
+        for run in reversed(runs):  # of a run that has fallen apart, the newest part goes on as what it was
+            bouts = self._incidents.touching(name, run[0].event_ms, run[-1].event_ms, rule.gap_ms)
+            if self._judge_run(plant, name, run, bouts, at_ms):
+                groundless = [b for b in groundless if b not in bouts]
+        for bout in groundless:
+            if not self._straddles(name, bout.episode):
+                self._refute(plant, bout, moment_ms, at_ms)
+        self._close_if_quiet(plant, name, at_ms)
         self._ask_again(plant, name, at_ms)
-        self._show(plant, name, event_ms, at_ms)
+        self._show(plant, name, moment_ms, at_ms)
 
-    def _not_in_incident(self, plant: Plant, name: str, event_ms: int, at_ms: int) -> None:
-        episode = self.evidence[name].around(event_ms, plant.assets[name].rule)
+    def _judge_run(self, plant: Plant, name: str, run: Sequence[Verdict], bouts: Sequence[Bout], at_ms: int) -> bool:
+        """One run of Verdicts, and the bouts that it may be. False if it does not meet the rule."""
+        episode = episode_of(run, plant.assets[name].rule)
+        if bouts and self._straddles(name, bouts[0].episode):
+            episode = _continued(bouts[0].episode, run)
         if episode is None:
-            return
-        past = self._incidents.of(name)
-        member = past.members.get(name) if past else None
-        if past and member and episode.onset_ms <= member.last_ms and member.onset_ms <= episode.last_ms:
-            if episode.last_ms + plant.assets[name].rule.quiet_ms <= at_ms:
-                self._incidents.revise(past, name, self._whole(name, episode, member), plant, at_ms)
-                return  # late data on what is over: the incident is revised, nothing is raised again
-            episode = self._whole(name, episode, member)
-        incident = self._incidents.join(name, episode, plant, at_ms)
-        self._alarm(plant, name, incident, True, episode.decided_ms, at_ms)
-        self._close_if_quiet(plant, name, incident, at_ms)
+            return False
+        if bouts:
+            self._revise(plant, bouts, episode, at_ms)
+        else:
+            self._begin(plant, name, episode, at_ms)
+        return True
 
-    def _in_incident(self, plant: Plant, name: str, incident: Incident, event_ms: int, at_ms: int) -> None:
-        member = incident.members[name]
-        episode = self.evidence[name].newest(plant.assets[name].rule)
-        if episode is not None and episode.onset_ms <= member.last_ms + plant.assets[name].rule.quiet_ms:
-            episode = self._whole(name, episode, member)
-            said = self._incidents.revise(incident, name, episode, plant, at_ms)
-            if said and episode.decided_ms != member.decided_ms:
-                self._alarm(plant, name, incident, True, episode.decided_ms, at_ms)
-        elif member.last_ms + plant.assets[name].rule.quiet_ms > at_ms and not self._out_of_reach(name, member):
-            self._incidents.refute(incident, name, plant, event_ms, at_ms)
-            self._alarm(plant, name, incident, False, event_ms, at_ms)
-            return
-        self._close_if_quiet(plant, name, incident, at_ms)
-
-    def _whole(self, name: str, episode: Episode, member: Episode) -> Episode:
-        """An episode whose beginning is no longer at hand keeps the beginning that the incident remembers."""
-        if not self._out_of_reach(name, member):
-            return episode
-        nodes = tuple(sorted({*episode.nodes, *member.nodes}))
-        return replace(
-            episode, onset_ms=member.onset_ms, decided_ms=member.decided_ms, nodes=nodes,
-            score_pct=max(episode.score_pct, member.score_pct),
-        )  # fmt: skip
-
-    def _out_of_reach(self, name: str, member: Episode) -> bool:
-        return member.onset_ms <= self.forgotten_ms.get(name, 0)
-
-    def _close_if_quiet(self, plant: Plant, name: str, incident: Incident, at_ms: int) -> None:
-        over_ms = incident.members[name].last_ms + plant.assets[name].rule.quiet_ms
-        if over_ms <= at_ms:
-            self._incidents.quieten(incident, name, over_ms, at_ms)
-            self._alarm(plant, name, incident, False, over_ms, at_ms)
-
-    def _alarm(self, plant: Plant, name: str, incident: Incident, present: bool, source_ms: int, at_ms: int) -> None:
+    def _begin(self, plant: Plant, name: str, episode: Episode, at_ms: int) -> None:
+        bout = self._incidents.join(name, episode, plant, at_ms)
+        over_ms = episode.last_ms + plant.assets[name].rule.gap_ms
         alarm = AlarmId(Scope.ASSET, name, AlarmKind.ANOMALY)
-        self._alarms.condition(
-            alarm, present, source_ms, at_ms, plant.text_of(alarm), incident.id, incident.origin == name
-        )
+        if over_ms <= at_ms:  # it is history: raised and returned, unless the present or the on-delay says otherwise
+            delay_ms = plant.text_of(alarm).on_delay_ms
+            if over_ms - episode.decided_ms >= delay_ms and not self._alarms.is_active(alarm):
+                self._alarm(plant, bout, True, episode.decided_ms, at_ms)
+                self._alarm(plant, bout, False, over_ms, at_ms)
+            self._incidents.quieten(bout, over_ms, at_ms)
+        self._announce(plant, bout, at_ms)
+
+    def _revise(self, plant: Plant, bouts: Sequence[Bout], episode: Episode, at_ms: int) -> None:
+        *swallowed, bout = bouts
+        decided_ms = bout.episode.decided_ms
+        revived = bout.over and episode.last_ms + plant.assets[bout.asset].rule.gap_ms > at_ms
+        bout.over &= not revived
+        said = self._incidents.revise(bout, episode, swallowed, plant, at_ms)
+        if said or episode.decided_ms != decided_ms:
+            self._announce(plant, bout, at_ms)
+
+    def _refute(self, plant: Plant, bout: Bout, moment_ms: int, at_ms: int) -> None:
+        was_active = not bout.over
+        others = [b for b in self._bouts_beside(bout) if b is not bout and not b.over]
+        self._incidents.refute(bout, plant, moment_ms, at_ms)
+        if was_active:
+            self._alarm(plant, bout, False, moment_ms, at_ms)
+        if others:
+            self._announce(plant, others[0], at_ms)
+
+    def _close_if_quiet(self, plant: Plant, name: str, at_ms: int) -> None:
+        bout = self._incidents.active(name)
+        if bout is None:
+            return
+        over_ms = bout.episode.last_ms + plant.assets[name].rule.gap_ms
+        if over_ms <= at_ms:
+            self._incidents.quieten(bout, over_ms, at_ms)
+            self._alarm(plant, bout, False, over_ms, at_ms)
+
+    def _announce(self, plant: Plant, bout: Bout, at_ms: int) -> None:
+        """Everything active in an incident follows its number, its onsets and its origin."""
+        for other in self._bouts_beside(bout):
+            if not other.over:
+                self._alarm(plant, other, True, other.episode.decided_ms, at_ms)
+                self._show(plant, other.asset, bout.episode.onset_ms, at_ms)
+
+    def _bouts_beside(self, bout: Bout) -> list[Bout]:
+        return list(self._incidents.incidents[bout.incident].bouts)
+
+    def _alarm(self, plant: Plant, bout: Bout, present: bool, source_ms: int, at_ms: int) -> None:
+        alarm = AlarmId(Scope.ASSET, bout.asset, AlarmKind.ANOMALY)
+        incident = self._incidents.incidents.get(bout.incident)
+        first_out = incident is not None and incident.origin == bout.asset
+        self._alarms.condition(alarm, present, source_ms, at_ms, plant.text_of(alarm), bout.incident, first_out)
+
+    def _straddles(self, name: str, episode: Episode) -> bool:
+        """Its beginning is no longer at hand: only the incident remembers it."""
+        return episode.onset_ms <= self.forgotten_ms.get(name, 0)
+
+    def _forget(self, name: str, until_ms: int) -> None:
+        self.forgotten_ms[name] = until_ms
+        self.evidence[name].forget(until_ms + 1)
+        self._incidents.forget(name, until_ms)
 
     def _ask_again(self, plant: Plant, name: str, at_ms: int) -> None:
         rule = plant.assets[name].rule
-        standing = self.evidence[name].standing(rule, at_ms)
-        if standing:
+        if standing := self.evidence[name].standing(rule, at_ms):
             self._timers.ask(f"asset:{name}", standing[0].event_ms + rule.window_ms)
-        if incident := self._incidents.active(name):
-            self._timers.ask(f"asset:{name}", incident.members[name].last_ms + rule.quiet_ms)
+        if bout := self._incidents.active(name):
+            self._timers.ask(f"asset:{name}", bout.episode.last_ms + rule.gap_ms)
 
-    def _show(self, plant: Plant, name: str, event_ms: int, at_ms: int) -> None:
+    def _show(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
         standing = self.evidence[name].standing(plant.assets[name].rule, at_ms)
-        incident = self._incidents.active(name)
-        state = INCIDENT if incident else SUSPECT if standing else NORMAL
-        source_ms = max(event_ms, self._ledger.tags[TagId(Scope.ASSET, name, "state")].source_ms)
+        bout = self._incidents.active(name)
+        state = INCIDENT if bout else SUSPECT if standing else NORMAL
         for tag, value in (
             ("state", state),
             ("evidence", len({v.node for v in standing})),
             ("score", max((v.score_pct for v in standing), default=0)),
-            ("incident", incident.id if incident else 0),
+            ("incident", bout.incident if bout else 0),
         ):
-            self._ledger.derived(TagId(Scope.ASSET, name, tag), value, source_ms)
+            self._ledger.derived(TagId(Scope.ASSET, name, tag), value, moment_ms, self.quality[name])
+
+
+def _reach_ms(rule: Rule, at_ms: int) -> int:
+    """Verdicts of this time and earlier are out of reach."""
+    return at_ms - max(LATE_MS, rule.window_ms + rule.quiet_ms) - 1
+
+
+def _continued(beginning: Episode, run: Sequence[Verdict]) -> Episode:
+    """An episode whose beginning only its incident remembers, with what has been said since."""
+    nodes = tuple(sorted({*beginning.nodes, *(v.node for v in run)}))
+    score_pct = max(beginning.score_pct, *(v.score_pct for v in run))
+    return replace(beginning, last_ms=max(beginning.last_ms, run[-1].event_ms), nodes=nodes, score_pct=score_pct)

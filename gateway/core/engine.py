@@ -26,6 +26,15 @@ ENGINE_VERSION = "1"
 used, and `stethos replay` says which version decided."""
 
 
+INITIAL = {Scope.GATEWAY: (0, Quality.GOOD), Scope.ASSET: (0, Quality.NO_DATA), Scope.NODE: (None, Quality.NO_DATA)}
+"""Value and quality of a new Tag."""
+
+COUNTS = tuple(
+    TagId(Scope.GATEWAY, "gateway", name)
+    for name in ("alarms_active", "alarms_unacknowledged", "incidents_open", "nodes_lost")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What one entry changes. `waiting`: entries whose Windows wait for a Score from now on, each with its deadline."""
@@ -49,21 +58,28 @@ class Engine:
         self.assets = AssetDesk(self.ledger, self.timers, self.alarms, self.incidents)
         self.rescores = Rescores(self.ledger, self.timers)
         self.nodes = NodeDesk(self.ledger, self.timers, self.alarms, self.assets, self.rescores)
+        self._said_counts: tuple[int, ...] = ()
 
     def apply(self, entry: Entry) -> Decision:
         """Take in the next entry. ValueError if it does not follow the last one."""
         if entry.id <= self.last_id:
             raise ValueError(f"entry {entry.id} after entry {self.last_id}")
         self.last_id = entry.id
-        self.now_ms = max(self.now_ms, entry.at_ms)
+        before_ms, self.now_ms = self.now_ms, max(self.now_ms, entry.at_ms)
         result = None
+        match entry.body:  # neither the gateway's own absence nor a message that is already here is silence
+            case Started():
+                self.nodes.restarted(self.now_ms - before_ms)
+            case Report() as report:
+                self.nodes.heard(report)
         if self.plant is not None:
             self._fire_timers(self.plant)
         match entry.body:
             case Configured(plant):
                 self._configure(plant)
             case Started():
-                self._started()
+                if self.plant is not None:
+                    self._started(self.plant)
             case Report() as report if self.plant:
                 self.nodes.report(self.plant, entry.id, report, self.now_ms)
             case Scored() as score if self.plant:
@@ -108,7 +124,7 @@ class Engine:
                 case "node":
                     self.nodes.on_timer(plant, name, self.now_ms)
                 case "window":
-                    self.nodes.unscored(plant, int(name), self.now_ms)
+                    self.nodes.unscored(plant, int(name))
 
     def _configure(self, plant: Plant) -> None:
         old, self.plant = self.plant, plant
@@ -117,31 +133,36 @@ class Engine:
                 self.alarms.drop(alarm_id, self.now_ms)
             for name in sorted(old.assets.keys() - plant.assets.keys()):
                 self.assets.drop(old, name, self.now_ms)
-            for name in sorted(old.nodes.keys() - plant.nodes.keys()):
-                self.nodes.drop(name)
-            for tag in set(self.ledger.tags) - {tag for tag, _ in plant.tags()}:
-                del self.ledger.tags[tag]
+            there = {tag for tag, _ in plant.tags()}
+            self.ledger.tags = {tag: change for tag, change in self.ledger.tags.items() if tag in there}
         for tag, _ in plant.tags():
             if tag not in self.ledger.tags:
-                value = 0 if tag.scope is Scope.ASSET or tag.scope is Scope.GATEWAY else None
-                quality = Quality.GOOD if value == 0 else Quality.NO_DATA
+                value, quality = INITIAL[tag.scope]
                 self.ledger.tag(tag, value, self.now_ms, quality)
-        for name in plant.assets:
+        # By slot: the order of a mapping is not part of an entry.
+        assets = sorted(plant.assets, key=lambda name: plant.assets[name].slot)
+        for name in assets:
             self.assets.configured(plant, name, self.now_ms)
-        for name in plant.nodes:
+        if old is not None:
+            for name in sorted(old.nodes.keys() - plant.nodes.keys()):
+                self.nodes.drop(plant, name, self.now_ms)
+        for name in sorted(plant.nodes, key=lambda name: plant.nodes[name].slot):
             self.nodes.configured(plant, name, self.now_ms)
+        for name in assets:
+            self.nodes.trust(plant, name, self.now_ms)
 
-    def _started(self) -> None:
+    def _started(self, plant: Plant) -> None:
         """Nothing was heard while the gateway was away: node values are the last known until the node reports."""
-        for tag, change in self.ledger.tags.items():
-            if tag.scope is Scope.NODE and tag.tag != "liveness" and change.quality.is_good:
+        for tag, change in list(self.ledger.tags.items()):
+            if tag.scope is Scope.NODE and change.quality.is_good:
                 self.ledger.requalify(tag, Quality.RESTARTED)
+        for name in sorted(plant.assets, key=lambda name: plant.assets[name].slot):
+            self.nodes.trust(plant, name, self.now_ms)
 
     def _count_up(self) -> None:
-        for name, value in (
-            ("alarms_active", self.alarms.active),
-            ("alarms_unacknowledged", self.alarms.unacknowledged),
-            ("incidents_open", self.incidents.open_count),
-            ("nodes_lost", self.nodes.lost),
-        ):
-            self.ledger.derived(TagId(Scope.GATEWAY, "gateway", name), value, self.now_ms)
+        counts = (self.alarms.active, self.alarms.unacknowledged, self.incidents.open_count, self.nodes.lost)
+        if counts == self._said_counts:
+            return
+        self._said_counts = counts
+        for tag, value in zip(COUNTS, counts, strict=True):
+            self.ledger.derived(tag, value, self.now_ms)

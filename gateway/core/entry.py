@@ -163,4 +163,4 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             return Started(version)
         case EntryKind.CONFIGURED, [dict(plant)]:
             return Configured(_PLANT.validate_python(plant))
-    raise EntryBroken(f"{kind}: {len(fields)} fields that do not fit")
+    raise EntryBroken(f"{kind}: fields that do not fit")

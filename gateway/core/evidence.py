@@ -7,12 +7,15 @@ is asked again, and what has changed is the revision.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 
 from gateway.core.plant import Rule
+
+_event_ms = attrgetter("event_ms")
 
 
 class Basis(IntEnum):
@@ -67,43 +70,49 @@ class Evidence:
                 return self.verdicts.pop(index)
         return None
 
+    def withdraw(self, node: str) -> list[Verdict]:
+        """Take away all Verdicts of one node, and return them."""
+        gone = [v for v in self.verdicts if v.node == node]
+        self.verdicts = [v for v in self.verdicts if v.node != node]
+        return gone
+
     def forget(self, before_ms: int) -> None:
         """Let go of what is older than any decision can reach."""
-        keep = 0
-        while keep < len(self.verdicts) and self.verdicts[keep].event_ms < before_ms:
-            keep += 1
-        del self.verdicts[:keep]
+        del self.verdicts[: bisect_left(self.verdicts, before_ms, key=_event_ms)]
 
     def standing(self, rule: Rule, now_ms: int) -> list[Verdict]:
         """Verdicts inside the rule's window as of now."""
-        return [v for v in self.verdicts if v.event_ms > now_ms - rule.window_ms]
+        return self.verdicts[bisect_right(self.verdicts, now_ms - rule.window_ms, key=_event_ms) :]
 
-    def newest(self, rule: Rule) -> Episode | None:
-        """The last run of Verdicts, if it met the rule."""
-        runs = list(_runs(self.verdicts, rule.quiet_ms))
-        return _episode(runs[-1], rule) if runs else None
+    def near(self, moment_ms: int, gap_ms: int) -> list[Sequence[Verdict]]:
+        """The runs of Verdicts that come nearer to a moment than `gap_ms`, oldest first: those that a Verdict at that
+        moment can have changed by coming or going.
+        """
+        start = end = bisect_left(self.verdicts, moment_ms, key=_event_ms)
+        edge_ms = moment_ms
+        while start > 0 and edge_ms - self.verdicts[start - 1].event_ms < gap_ms:
+            start -= 1
+            edge_ms = self.verdicts[start].event_ms
+        edge_ms = moment_ms
+        while end < len(self.verdicts) and self.verdicts[end].event_ms - edge_ms < gap_ms:
+            edge_ms = self.verdicts[end].event_ms
+            end += 1
+        return list(_runs(self.verdicts[start:end], gap_ms))
 
-    def around(self, event_ms: int, rule: Rule) -> Episode | None:
-        """The run of Verdicts that holds a moment, if it met the rule."""
-        for run in _runs(self.verdicts, rule.quiet_ms):
-            if run[0].event_ms <= event_ms <= run[-1].event_ms:
-                return _episode(run, rule)
-        return None
 
-
-def _runs(verdicts: Sequence[Verdict], quiet_ms: int) -> Iterator[Sequence[Verdict]]:
-    """Split where nothing happened for `quiet_ms`."""
+def _runs(verdicts: Sequence[Verdict], gap_ms: int) -> Iterator[Sequence[Verdict]]:
+    """Split where nothing happened for `gap_ms`."""
     start = 0
     for index in range(1, len(verdicts)):
-        if verdicts[index].event_ms - verdicts[index - 1].event_ms >= quiet_ms:
+        if verdicts[index].event_ms - verdicts[index - 1].event_ms >= gap_ms:
             yield verdicts[start:index]
             start = index
     if verdicts:
         yield verdicts[start:]
 
 
-def _episode(run: Sequence[Verdict], rule: Rule) -> Episode | None:
-    """K of n: the first moment at which k different nodes had spoken within the window."""
+def episode_of(run: Sequence[Verdict], rule: Rule) -> Episode | None:
+    """K of n: the first moment at which k different nodes had spoken within the window; None if there was none."""
     latest: dict[str, int] = {}  # node -> its newest Verdict so far
     for verdict in run:
         latest[verdict.node] = verdict.event_ms

@@ -1,8 +1,14 @@
-"""Incidents: Evidence of several assets, put together over time and over what feeds what."""
+"""Incidents: episodes of several assets, put together over time and over what feeds what.
+
+Episodes of neighbouring assets that come near enough in time belong to one Incident, whatever the order in which they
+became known: an Incident is a connected part of that relation. Late data that connects two makes one of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.core.evidence import Episode
 from gateway.core.ledger import Ledger
@@ -11,137 +17,221 @@ from gateway.core.update import IncidentChange, IncidentTransition
 
 
 @dataclass(slots=True)
+class Bout:
+    """One Episode of an Asset as part of an Incident.
+
+    `over`: the asset has been quiet since. `reachable`: late data can still change it.
+    """
+
+    asset: str
+    incident: int
+    episode: Episode
+    over: bool = False
+    reachable: bool = True
+
+
+@dataclass(slots=True)
 class Incident:
-    """One Incident. `members`: asset -> its episode, in the order of joining; `quiet`: those that are over."""
+    """One Incident: its bouts in the order in which they joined, and where it probably began."""
 
     id: int
-    members: dict[str, Episode] = field(default_factory=dict)
-    quiet: set[str] = field(default_factory=set)
+    bouts: list[Bout] = field(default_factory=list)
     origin: str = ""
+    said_open: bool = False  # as last published
 
     @property
     def open(self) -> bool:
-        """Some member still has something to say."""
-        return any(name not in self.quiet for name in self.members)
+        """Some bout is not over."""
+        return not all(bout.over for bout in self.bouts)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Those that are part of it, in the order in which they joined."""
+        return tuple(dict.fromkeys(bout.asset for bout in self.bouts))
 
 
 class Incidents:
-    """Open incidents, and of each Asset the last one that it was part of."""
+    """Open incidents, and closed ones that late data can still reach."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.number = 0
-        self.incidents: dict[int, Incident] = {}  # open ones, and closed ones that late data can still reach
-        self.of_asset: dict[str, int] = {}  # asset -> its present or last incident
+        self.open_count = 0
+        self.incidents: dict[int, Incident] = {}
+        self.bouts: dict[str, list[Bout]] = {}  # asset -> its reachable bouts, by onset
 
-    @property
-    def open_count(self) -> int:
-        """How many are open."""
-        return sum(i.open for i in self.incidents.values())
+    def active(self, asset: str) -> Bout | None:
+        """The bout that an asset is in at present: only its newest can be."""
+        bouts = self.bouts.get(asset)
+        return bouts[-1] if bouts and not bouts[-1].over else None
 
-    def of(self, asset: str) -> Incident | None:
-        """The present or last incident of an asset."""
-        return self.incidents.get(self.of_asset.get(asset, 0))
+    def touching(self, asset: str, from_ms: int, to_ms: int, gap_ms: int) -> list[Bout]:
+        """An asset's bouts that a stretch of time belongs to or follows by less than `gap_ms`, oldest first."""
+        return [
+            bout for bout in self.bouts.get(asset, ())
+            if bout.episode.onset_ms <= to_ms and from_ms < bout.episode.last_ms + gap_ms
+        ]  # fmt: skip
 
-    def active(self, asset: str) -> Incident | None:
-        """The incident that an asset is an active member of."""
-        incident = self.of(asset)
-        return incident if incident and asset in incident.members and asset not in incident.quiet else None
-
-    def join(self, asset: str, episode: Episode, plant: Plant, at_ms: int) -> Incident:
+    def join(self, asset: str, episode: Episode, plant: Plant, at_ms: int) -> Bout:
         """An asset's rule is met: it joins the incident it belongs to, or opens one."""
-        incident = self._fitting(asset, episode, plant)
-        if incident is None:
+        bout = Bout(asset, 0, episode)
+        fitting = self._fitting(bout, plant)
+        if fitting:
+            incident, transition = self._unite(fitting, episode.onset_ms, at_ms), IncidentTransition.GROWN
+        else:
             self.number += 1
-            incident = self.incidents[self.number] = Incident(self.number)
-        transition = IncidentTransition.GROWN if incident.members else IncidentTransition.OPENED
-        self._leave_old(asset, incident)
-        incident.members[asset] = episode
-        incident.quiet.discard(asset)
-        self.of_asset[asset] = incident.id
+            incident, transition = Incident(self.number), IncidentTransition.OPENED
+            self.incidents[self.number] = incident
+        bout.incident = incident.id
+        incident.bouts.append(bout)
+        insort(self.bouts.setdefault(asset, []), bout, key=_onset_ms)
         incident.origin = _origin(incident, plant)
-        self.say(incident, transition, episode.decided_ms, at_ms)
-        return incident
+        self._say(incident, transition, episode.decided_ms, at_ms)
+        return bout
 
-    def revise(self, incident: Incident, asset: str, episode: Episode, plant: Plant, at_ms: int) -> bool:
-        """An asset's episode is seen differently now. Returns whether there was anything to say."""
-        old, incident.members[asset] = incident.members[asset], episode
+    def revise(self, bout: Bout, episode: Episode, swallowed: Sequence[Bout], plant: Plant, at_ms: int) -> bool:
+        """An episode is seen differently now, and has perhaps become one with earlier ones of its asset. Returns
+        whether there was anything to say.
+        """
+        old, bout.episode = bout.episode, episode
+        numbers = {bout.incident, *(other.incident for other in swallowed), *self._fitting(bout, plant)}
+        incident = self._unite(numbers, episode.onset_ms, at_ms)
+        for other in swallowed:
+            incident.bouts.remove(other)
+            self.bouts[other.asset].remove(other)
+        self.bouts[bout.asset].sort(key=_onset_ms)
         origin, incident.origin = incident.origin, _origin(incident, plant)
-        if set(episode.nodes) > set(old.nodes) and episode.onset_ms >= old.onset_ms:
-            self.say(incident, IncidentTransition.GROWN, episode.last_ms, at_ms)
-        elif (episode.nodes, episode.onset_ms, incident.origin) != (old.nodes, old.onset_ms, origin):
-            self.say(incident, IncidentTransition.REVISED, episode.onset_ms, at_ms)
+        grown = set(episode.nodes) > set(old.nodes) and episode.onset_ms >= old.onset_ms
+        if grown or len(numbers) > 1 or (incident.open and not incident.said_open):
+            self._say(incident, IncidentTransition.GROWN, episode.last_ms, at_ms)
+        elif (episode.nodes, episode.onset_ms, incident.origin) != (old.nodes, old.onset_ms, origin) or swallowed:
+            self._say(incident, IncidentTransition.REVISED, episode.onset_ms, at_ms)
         else:
             return False
         return True
 
-    def quieten(self, incident: Incident, asset: str, source_ms: int, at_ms: int) -> None:
+    def quieten(self, bout: Bout, source_ms: int, at_ms: int) -> None:
         """An asset has been quiet for long enough."""
-        incident.quiet.add(asset)
+        bout.over = True
+        incident = self.incidents[bout.incident]
         if not incident.open:
-            self.say(incident, IncidentTransition.CLOSED, source_ms, at_ms)
+            self._say(incident, IncidentTransition.CLOSED, source_ms, at_ms)
 
-    def refute(self, incident: Incident, asset: str, plant: Plant, source_ms: int, at_ms: int) -> None:
-        """An asset's ground has been taken away."""
-        if len(incident.members) > 1:
-            del incident.members[asset]
-            self.of_asset.pop(asset)
+    def refute(self, bout: Bout, plant: Plant, source_ms: int, at_ms: int) -> None:
+        """The ground of a bout has been taken away."""
+        bout.over = True
+        self.bouts[bout.asset].remove(bout)
+        incident = self.incidents[bout.incident]
+        if len(incident.bouts) > 1:
+            incident.bouts.remove(bout)
             incident.origin = _origin(incident, plant)
-            still = IncidentTransition.REVISED if incident.open else IncidentTransition.CLOSED
-            self.say(incident, still, source_ms, at_ms)
+            self._say_less(incident, source_ms, at_ms)
+            self._let_go(incident)
         else:
-            incident.quiet.add(asset)
-            self.say(incident, IncidentTransition.REFUTED, source_ms, at_ms)
+            self._say(incident, IncidentTransition.REFUTED, source_ms, at_ms)
+            del self.incidents[incident.id]
+
+    def forget(self, asset: str, until_ms: int) -> None:
+        """No late data can reach an asset's bouts any more that were over by `until_ms`."""
+        bouts = self.bouts.get(asset, [])
+        gone = [bout for bout in bouts if bout.over and bout.episode.last_ms <= until_ms]
+        for bout in gone:
+            bouts.remove(bout)
+            bout.reachable = False
+            incident = self.incidents[bout.incident]
+            _condense(incident, bout)
+            self._let_go(incident)
 
     def drop(self, asset: str, plant: Plant, at_ms: int) -> None:
         """An asset is no longer part of the plant."""
-        if incident := self.active(asset):
-            self.quieten(incident, asset, at_ms, at_ms)
-        incident = self.of(asset)
-        self.of_asset.pop(asset, None)
-        if incident and not incident.open and incident.id not in self.of_asset.values():
+        self.bouts.pop(asset, None)
+        for incident in [i for i in self.incidents.values() if asset in i.assets]:
+            others = [bout for bout in incident.bouts if bout.asset != asset]
+            if others:
+                incident.bouts = others
+                incident.origin = _origin(incident, plant)
+                if incident.said_open:
+                    self._say_less(incident, at_ms, at_ms)
+                self._let_go(incident)
+                continue
+            for bout in incident.bouts:
+                bout.over = True
+            if incident.said_open:
+                self._say(incident, IncidentTransition.CLOSED, at_ms, at_ms)
             del self.incidents[incident.id]
 
-    def say(self, incident: Incident, transition: IncidentTransition, source_ms: int, at_ms: int) -> None:
+    def _fitting(self, bout: Bout, plant: Plant) -> set[int]:
+        """Incidents with a neighbour's bout near in time, by number."""
+        first_ms = bout.episode.onset_ms - plant.correlate_ms
+        last_ms = bout.episode.last_ms + plant.correlate_ms
+        return {
+            other.incident
+            for name in plant.neighbours[bout.asset]
+            for other in self.bouts.get(name, ())
+            if other.episode.onset_ms <= last_ms and first_ms <= other.episode.last_ms
+        }
+
+    def _unite(self, numbers: Iterable[int], source_ms: int, at_ms: int) -> Incident:
+        """What was seen as several is one: the first goes on, the ground of the others is now its own."""
+        first, *others = sorted(numbers)
+        incident = self.incidents[first]
+        for number in others:
+            other = self.incidents.pop(number)
+            self._say(other, IncidentTransition.REFUTED, source_ms, at_ms, ended=True)
+            for bout in other.bouts:
+                bout.incident = first
+            incident.bouts += other.bouts
+        return incident
+
+    def _let_go(self, incident: Incident) -> None:
+        if not incident.open and not any(bout.reachable for bout in incident.bouts):
+            del self.incidents[incident.id]
+
+    def _say_less(self, incident: Incident, source_ms: int, at_ms: int) -> None:
+        ends = incident.said_open and not incident.open
+        self._say(incident, IncidentTransition.CLOSED if ends else IncidentTransition.REVISED, source_ms, at_ms)
+
+    def _say(
+        self, incident: Incident, transition: IncidentTransition, source_ms: int, at_ms: int, *, ended: bool = False
+    ) -> None:
         """Publish the incident as it stands."""
-        members = incident.members.values()
+        is_open = incident.open and not ended
+        self.open_count += is_open - incident.said_open
+        incident.said_open = is_open
         self._ledger.say(
             IncidentChange(
                 self._ledger.next_event(),
                 incident.id,
                 transition,
-                tuple(incident.members),
-                tuple(sorted({n for e in members for n in e.nodes})),
+                incident.assets,
+                tuple(sorted({node for bout in incident.bouts for node in bout.episode.nodes})),
                 incident.origin,
-                min(e.onset_ms for e in members),
+                min(bout.episode.onset_ms for bout in incident.bouts),
                 source_ms,
                 at_ms,
-                incident.open,
+                is_open,
             )
         )
 
-    def _fitting(self, asset: str, episode: Episode, plant: Plant) -> Incident | None:
-        """The lowest-numbered open incident with a neighbour whose episode is near in time."""
-        near = plant.neighbours[asset] | {asset}
-        for number in sorted(self.incidents):
-            incident = self.incidents[number]
-            if incident.open and any(
-                m.onset_ms - plant.correlate_ms <= episode.onset_ms <= m.last_ms + plant.correlate_ms
-                for name, m in incident.members.items()
-                if name in near
-            ):
-                return incident
-        return None
 
-    def _leave_old(self, asset: str, new: Incident) -> None:
-        """Forget the asset's former incident once no asset refers to it."""
-        old = self.incidents.get(self.of_asset.pop(asset, 0))
-        if old and old is not new and not old.open and old.id not in self.of_asset.values():
-            del self.incidents[old.id]
+def _onset_ms(bout: Bout) -> int:
+    return bout.episode.onset_ms
 
 
 def _origin(incident: Incident, plant: Plant) -> str:
     """Where it probably began: the earliest onset; of equal ones that which feeds another, then by name."""
-    first_ms = min(e.onset_ms for e in incident.members.values())
-    firsts = sorted(name for name, e in incident.members.items() if e.onset_ms == first_ms)
+    first_ms = min(bout.episode.onset_ms for bout in incident.bouts)
+    firsts = sorted({bout.asset for bout in incident.bouts if bout.episode.onset_ms == first_ms})
     return next((n for n in firsts if any(f in firsts for f in plant.assets[n].feeds)), firsts[0])
+
+
+def _condense(incident: Incident, bout: Bout) -> None:
+    """Of an asset that comes and goes in a long incident, one bout stands for all that cannot change any more."""
+    kept = next(b for b in incident.bouts if b.asset == bout.asset and not b.reachable)
+    if kept is not bout:
+        a, b = kept.episode, bout.episode
+        kept.episode = replace(
+            a, onset_ms=min(a.onset_ms, b.onset_ms), last_ms=max(a.last_ms, b.last_ms),
+            nodes=tuple(sorted({*a.nodes, *b.nodes})), score_pct=max(a.score_pct, b.score_pct),
+        )  # fmt: skip
+        incident.bouts.remove(bout)

@@ -31,28 +31,43 @@ class Ledger:
     def tag(self, tag: TagId, value: Value, source_ms: int, quality: Quality = Quality.GOOD) -> None:
         """A Tag was measured or derived. What is older than the value that stands does not replace it."""
         present = self.tags.get(tag)
-        if present is not None and source_ms < present.source_ms and present.quality is not Quality.NO_DATA:
-            return
-        change = TagChange(tag, value, quality, source_ms)
-        if change != present:
-            self.tags[tag] = change
-            self.updates.append(change)
+        if present is not None:
+            if source_ms < present.source_ms and present.quality is not Quality.NO_DATA:
+                return
+            if (value, quality, source_ms) == (present.value, present.quality, present.source_ms):
+                return
+        self._put(TagChange(tag, value, quality, source_ms))
 
-    def derived(self, tag: TagId, value: Value, source_ms: int) -> None:
-        """A Tag that the engine works out: said only when its value changes."""
-        present = self.tags.get(tag)
-        if present is None or present.value != value or not present.quality.is_good:
-            change = TagChange(tag, value, Quality.GOOD, source_ms)
-            self.tags[tag] = change
-            self.updates.append(change)
+    def derived(self, tag: TagId, value: Value, source_ms: int, quality: Quality = Quality.GOOD) -> None:
+        """A Tag that the engine works out: said only when its value or its quality changes. Its source time is that of
+        the value, and never goes back.
+        """
+        present = self.tags[tag]
+        if present.value != value or present.value is None:
+            self._put(TagChange(tag, value, quality, max(source_ms, present.source_ms)))
+        elif present.quality is not quality:
+            self._put(TagChange(tag, value, quality, present.source_ms))
 
     def requalify(self, tag: TagId, quality: Quality) -> None:
-        """A value stands as it was, but is trusted differently from now on; its source time does not move."""
-        present = self.tags.get(tag)
-        if present is not None and present.quality not in (quality, Quality.NO_DATA):
-            change = TagChange(tag, present.value, quality, present.source_ms)
-            self.tags[tag] = change
-            self.updates.append(change)
+        """A value stands as it was, but is trusted differently from now on; its source time does not move. What is bad
+        already does not become uncertain.
+        """
+        present = self.tags[tag]
+        if present.quality not in (quality, Quality.NO_DATA) and not (present.quality.is_bad and not quality.is_bad):
+            self._put(TagChange(tag, present.value, quality, present.source_ms))
+
+    def configuration(self, tag: TagId, *, broken: bool) -> None:
+        """What a Tag depends on by configuration is missing or broken, or (again) in order."""
+        present = self.tags[tag]
+        if broken == (present.quality is Quality.CONFIGURATION):
+            return
+        mended = Quality.NO_DATA if present.value is None else Quality.RESTARTED
+        quality = Quality.CONFIGURATION if broken else mended
+        self._put(TagChange(tag, present.value, quality, present.source_ms))
+
+    def _put(self, change: TagChange) -> None:
+        self.tags[change.tag] = change
+        self.updates.append(change)
 
     def take(self) -> list[Update]:
         """The Updates of this step, and an empty page for the next."""

@@ -21,10 +21,19 @@ class Alive(IntEnum):
 
 @dataclass(slots=True)
 class Schedule:
-    """What a node has announced in its Birth, and when it was last heard (gateway time, Unix ms)."""
+    """What a node has announced in its Birth, and when it was last heard (gateway time, Unix ms).
+
+    `deaf_ms`: for how long since then the gateway itself did not run. That is not the node's silence.
+    """
 
     heartbeat_ms: int = 0
     last_seen_ms: int = 0
+    deaf_ms: int = 0
+
+    def seen(self, received_ms: int) -> None:
+        """The node was heard."""
+        if received_ms > self.last_seen_ms:
+            self.last_seen_ms, self.deaf_ms = received_ms, 0
 
     def judge(self, rule: Liveness, now_ms: int) -> tuple[Alive, int | None, int]:
         """The state now, when it will change if the node stays silent (None: never), and since when it is so."""
@@ -39,7 +48,8 @@ class Schedule:
         )
         state, since_ms = Alive.ON_TIME, self.last_seen_ms
         for step, after_ms in steps:
-            if now_ms < self.last_seen_ms + after_ms:
-                return state, self.last_seen_ms + after_ms, since_ms
-            state, since_ms = step, self.last_seen_ms + after_ms
+            step_ms = self.last_seen_ms + self.deaf_ms + after_ms
+            if now_ms < step_ms:
+                return state, step_ms, since_ms
+            state, since_ms = step, step_ms
         return state, None, since_ms

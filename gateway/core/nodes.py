@@ -21,15 +21,32 @@ FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
 MEASURED = tuple(t.name for t in NODE_TAGS if t.name != "liveness")
+JUDGED = ("score", "host_score", "anomalous")
+"""Tags that a sensor fault makes worthless."""
 
 
 @dataclass(slots=True)
 class NodeState:
-    """What the engine remembers of one node."""
+    """What the engine remembers of one node. `heard`: since the gateway's last start."""
 
+    asset: str
     schedule: Schedule = field(default_factory=Schedule)
     alive: Alive = Alive.UNKNOWN
     fault: int = 0
+    heard: bool = False
+
+    @property
+    def quality(self) -> Quality:
+        """How far it can be trusted to speak up."""
+        if not self.schedule.last_seen_ms:
+            return Quality.NO_DATA
+        if self.alive is Alive.LOST:
+            return Quality.LOST
+        if self.fault:
+            return Quality.SENSOR
+        if self.alive is Alive.STALE:
+            return Quality.STALE
+        return Quality.GOOD if self.heard else Quality.RESTARTED
 
 
 class NodeDesk:
@@ -45,16 +62,39 @@ class NodeDesk:
         self.lost = 0
 
     def configured(self, plant: Plant, name: str, at_ms: int) -> None:
-        """The node is part of the plant."""
-        self.nodes.setdefault(name, NodeState())
-        self._judge_liveness(plant, name, at_ms)
+        """The node is part of the plant, perhaps on another asset than before."""
+        node = plant.nodes[name]
+        state = self.nodes.setdefault(name, NodeState(node.asset))
+        if state.asset != node.asset:
+            self._leave(plant, name, state.asset, at_ms)
+            state.asset = node.asset
+        broken = bool(node.model) and node.model not in plant.rescoring.models
+        self._ledger.configuration(TagId(Scope.NODE, name, "host_score"), broken=broken)
+        new = self._ledger.tags[TagId(Scope.NODE, name, "liveness")].value is None
+        self._judge_liveness(plant, name, at_ms, say=new)
 
-    def drop(self, name: str) -> None:
+    def drop(self, plant: Plant, name: str, at_ms: int) -> None:
         """The node is no longer part of the plant."""
-        state = self.nodes.pop(name, None)
-        self.lost -= bool(state and state.alive is Alive.LOST)
-        for entry in [e for e, p in self._rescores.pending.items() if p.node == name]:
-            del self._rescores.pending[entry]
+        state = self.nodes.pop(name)
+        self.lost -= state.alive is Alive.LOST
+        self._leave(plant, name, state.asset, at_ms)
+
+    def restarted(self, deaf_ms: int) -> None:
+        """The gateway did not listen for so long; since then nothing has been heard."""
+        for state in self.nodes.values():
+            state.schedule.deaf_ms += deaf_ms
+            state.heard = False
+
+    def heard(self, report: Report) -> None:
+        """A node's message is there: before anything is made of it, its silence is over."""
+        if state := self.nodes.get(report.node):
+            state.schedule.seen(report.received_ms)
+
+    def trust(self, plant: Plant, asset: str, at_ms: int) -> None:
+        """An asset can be trusted as far as the k-th best of its nodes: the rule needs k of them."""
+        qualities = sorted(self.nodes[n.name].quality for n in plant.nodes_of[asset] if n.name in self.nodes)
+        k = min(plant.assets[asset].rule.k, len(qualities))
+        self._assets.trust(plant, asset, qualities[k - 1] if k else Quality.NO_DATA, at_ms)
 
     def report(self, plant: Plant, entry: int, report: Report, at_ms: int) -> None:
         """A node's message."""
@@ -63,13 +103,20 @@ class NodeDesk:
         if state is None:
             self._ledger.count("report_of_unknown_node")
             return
+        before = state.quality
         if isinstance(message, Birth):
             state.schedule.heartbeat_ms = message.heartbeat_ms
-        state.schedule.last_seen_ms = max(state.schedule.last_seen_ms, report.received_ms)
-        self._judge_liveness(plant, name, at_ms)
-        event_ms = report.received_ms - age.decode(message.age)
+        self._judge_liveness(plant, name, at_ms, say=not state.heard)
+        state.heard = True
+        self._take_in(plant, entry, name, report, at_ms)
+        if state.quality is not before:
+            self.trust(plant, state.asset, at_ms)
+
+    def _take_in(self, plant: Plant, entry: int, name: str, report: Report, at_ms: int) -> None:
+        message = report.message
+        event_ms = min(report.received_ms, at_ms) - age.decode(message.age)
         match message:
-            case Flag() if FIRST_FAULT <= message.why <= LAST_FAULT:
+            case Flag() if _is_fault(message.why):
                 self._sensor(plant, name, message.why, event_ms, at_ms)
             case Flag():
                 self._sensor(plant, name, 0, event_ms, at_ms)
@@ -79,8 +126,9 @@ class NodeDesk:
                 self._looked(name, message.score, event_ms)
                 self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
             case Health():
-                self._sensor(plant, name, message.why, event_ms, at_ms)
-                if not message.why:
+                fault = message.why if _is_fault(message.why) else 0
+                self._sensor(plant, name, fault, event_ms, at_ms)
+                if not fault:
                     self._looked(name, message.score, event_ms)
                 self._tag(name, "battery", message.battery_mv, event_ms)
                 if message.temperature_cdeg is not None:
@@ -92,13 +140,15 @@ class NodeDesk:
 
     def scored(self, plant: Plant, scored: Scored, at_ms: int) -> None:
         """The gateway's model has looked at a Window."""
-        if scored.failure:
-            self.unscored(plant, scored.window, at_ms)
-            return
-        pending = self._rescores.pending.pop(scored.window, None)
+        pending = self._rescores.pending.get(scored.window)
         if pending is None:
             self._ledger.count("score_not_awaited")
             return
+        if scored.failure:
+            self._ledger.configuration(TagId(Scope.NODE, pending.node, "host_score"), broken=True)
+            self.unscored(plant, scored.window)
+            return
+        del self._rescores.pending[scored.window]
         name, event_ms = pending.node, pending.event_ms
         anomalous = scored.value > scored.threshold
         percent = min(scored.value * 100 // max(scored.threshold, 1), 100_000)
@@ -111,7 +161,7 @@ class NodeDesk:
         elif verdict:
             self._assets.add(plant, asset, verdict, at_ms)
 
-    def unscored(self, plant: Plant, entry: int, at_ms: int) -> None:
+    def unscored(self, plant: Plant, entry: int) -> None:
         """No Score came in time, or none can come: the node's claim stands."""
         pending = self._rescores.pending.pop(entry, None)
         if pending is None:
@@ -124,8 +174,11 @@ class NodeDesk:
 
     def on_timer(self, plant: Plant, name: str, at_ms: int) -> None:
         """The node's schedule wants a look."""
-        if name in plant.nodes:
+        if state := self.nodes.get(name):
+            before = state.quality
             self._judge_liveness(plant, name, at_ms)
+            if state.quality is not before:
+                self.trust(plant, state.asset, at_ms)
 
     def _claimed(self, plant: Plant, entry: int, name: str, flag: Flag, event_ms: int, at_ms: int) -> None:
         percent = score.percent(flag.score)
@@ -152,7 +205,7 @@ class NodeDesk:
         if not model or features is None:
             return False
         if model not in plant.rescoring.models:
-            self._ledger.requalify(TagId(Scope.NODE, name, "host_score"), Quality.CONFIGURATION)
+            self._ledger.configuration(TagId(Scope.NODE, name, "host_score"), broken=True)
             self._ledger.count("model_missing")
             return False
         deadline_ms = at_ms + plant.rescoring.deadline_ms
@@ -161,34 +214,58 @@ class NodeDesk:
         )
 
     def _sensor(self, plant: Plant, name: str, fault: int, event_ms: int, at_ms: int) -> None:
-        state = self.nodes[name]
-        self._tag(name, "sensor", fault, event_ms)
+        """What a message says of the sensor; news older than what is known changes nothing."""
+        state, tag = self.nodes[name], TagId(Scope.NODE, name, "sensor")
+        known = self._ledger.tags[tag]
+        if event_ms < known.source_ms and known.quality is not Quality.NO_DATA:
+            if fault:
+                self._ledger.count("sensor_fault_superseded")
+            return
+        self._ledger.tag(tag, fault, event_ms)
         if fault == state.fault:
             return
-        state.fault = fault
+        was, state.fault = state.fault, fault
         if fault:
-            for tag in ("score", "host_score", "anomalous"):
-                self._ledger.requalify(TagId(Scope.NODE, name, tag), Quality.SENSOR)
-        alarm = AlarmId(Scope.NODE, name, AlarmKind.SENSOR_FAULT)
-        self._alarms.condition(alarm, bool(fault), event_ms, at_ms, plant.text_of(alarm))
+            for judged in JUDGED:
+                self._ledger.requalify(TagId(Scope.NODE, name, judged), Quality.SENSOR)
+        if bool(was) != bool(fault):
+            alarm = AlarmId(Scope.NODE, name, AlarmKind.SENSOR_FAULT)
+            self._alarms.condition(alarm, bool(fault), event_ms, at_ms, plant.text_of(alarm))
 
-    def _judge_liveness(self, plant: Plant, name: str, at_ms: int) -> None:
+    def _judge_liveness(self, plant: Plant, name: str, at_ms: int, *, say: bool = False) -> None:
+        """`say`: even if it is what it was."""
         state = self.nodes[name]
         alive, next_ms, since_ms = state.schedule.judge(plant.liveness, at_ms)
         if next_ms is not None:
             self._timers.ask(f"node:{name}", next_ms)
-        if alive is state.alive and self._ledger.tags[TagId(Scope.NODE, name, "liveness")].value is not None:
+        if alive is state.alive and not say:
             return
         self.lost += (alive is Alive.LOST) - (state.alive is Alive.LOST)
         was, state.alive = state.alive, alive
-        self._ledger.derived(TagId(Scope.NODE, name, "liveness"), int(alive), since_ms)
+        never = not state.schedule.last_seen_ms
+        tag = TagId(Scope.NODE, name, "liveness")
+        self._ledger.derived(tag, int(alive), since_ms, Quality.NO_DATA if never else Quality.GOOD)
         if alive in (Alive.STALE, Alive.LOST):
             quality = Quality.STALE if alive is Alive.STALE else Quality.LOST
-            for tag in MEASURED:
-                self._ledger.requalify(TagId(Scope.NODE, name, tag), quality)
-        if Alive.LOST in (alive, was):
+            for measured in MEASURED:
+                self._ledger.requalify(TagId(Scope.NODE, name, measured), quality)
+        if (alive is Alive.LOST) != (was is Alive.LOST):
             alarm = AlarmId(Scope.NODE, name, AlarmKind.NODE_LOST)
             self._alarms.condition(alarm, alive is Alive.LOST, since_ms, at_ms, plant.text_of(alarm))
 
+    def _leave(self, plant: Plant, name: str, asset: str, at_ms: int) -> None:
+        """A node watches an asset no longer: neither its evidence nor its waiting Windows count any more."""
+        for entry in [e for e, p in self._rescores.pending.items() if p.node == name]:
+            del self._rescores.pending[entry]
+            self._ledger.count("window_of_gone_node")
+        if asset in plant.assets:
+            self._assets.withdraw(plant, asset, name, at_ms)
+
     def _tag(self, name: str, tag: str, value: Value, event_ms: int, quality: Quality = Quality.GOOD) -> None:
+        if tag in JUDGED and self.nodes[name].fault:
+            quality = Quality.SENSOR  # older than the fault that stands
         self._ledger.tag(TagId(Scope.NODE, name, tag), value, event_ms, quality)
+
+
+def _is_fault(why: int) -> bool:
+    return FIRST_FAULT <= why <= LAST_FAULT

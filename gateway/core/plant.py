@@ -125,6 +125,11 @@ class Rule:
     window_ms: int
     quiet_ms: int  # an incident closes when no evidence has come for this long
 
+    @property
+    def gap_ms(self) -> int:
+        """What really separates one episode from the next: what still counts within the window is not over."""
+        return max(self.window_ms, self.quiet_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
 import cbor2
@@ -10,12 +12,12 @@ from pydantic import TypeAdapter
 from gateway.core.alarm import Alarm
 from gateway.core.engine import ENGINE_VERSION, Engine
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict
-from gateway.core.incident import Incident
+from gateway.core.incident import Bout, Incident
 from gateway.core.liveness import Alive, Schedule
 from gateway.core.nodes import NodeState
 from gateway.core.plant import AlarmId, Plant
 from gateway.core.rescore import Pending
-from gateway.core.update import AlarmChange, TagChange, decode_updates, encode_updates
+from gateway.core.update import AlarmChange, Quality, TagChange, decode_updates, encode_updates
 
 _PLANT = TypeAdapter(Plant)
 
@@ -39,18 +41,18 @@ def take(engine: Engine) -> bytes:
             "alarms": [_alarm_row(alarm) for alarm in engine.alarms.alarms.values()],
             "incident_number": engine.incidents.number,
             "incidents": [_incident_row(incident) for incident in engine.incidents.incidents.values()],
-            "incident_of_asset": engine.incidents.of_asset,
             "evidence": {
                 name: [[v.event_ms, v.entry, v.node, int(v.basis), v.score_pct, v.why] for v in evidence.verdicts]
                 for name, evidence in engine.assets.evidence.items()
             },
             "forgotten_ms": engine.assets.forgotten_ms,
+            "asset_quality": {name: int(quality) for name, quality in engine.assets.quality.items()},
             "pending": [
                 [entry, p.node, p.model, p.event_ms, p.deadline_ms, p.feature_set, p.values, p.claimed]
                 for entry, p in engine.rescores.pending.items()
             ],
             "nodes": {
-                name: [n.schedule.heartbeat_ms, n.schedule.last_seen_ms, int(n.alive), n.fault]
+                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard]
                 for name, n in engine.nodes.nodes.items()
             },
         }
@@ -66,7 +68,7 @@ def restore(data: bytes) -> Engine:
         return _restore(state)
     except SnapshotBroken:
         raise
-    except (ValueError, TypeError, KeyError, EOFError, cbor2.CBORError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, cbor2.CBORError) as error:
         raise SnapshotBroken(f"unreadable: {error}") from error
 
 
@@ -81,49 +83,52 @@ def _restore(s: dict[str, Any]) -> Engine:
     engine.alarms.restore(dict(_alarm(row) for row in s["alarms"]))
     engine.incidents.number = s["incident_number"]
     engine.incidents.incidents = {i.id: i for i in map(_incident, s["incidents"])}
-    engine.incidents.of_asset = s["incident_of_asset"]
+    engine.incidents.open_count = sum(i.open for i in engine.incidents.incidents.values())
+    for bout in sorted(_bouts(engine), key=lambda b: b.episode.onset_ms):
+        engine.incidents.bouts.setdefault(bout.asset, []).append(bout)
     engine.assets.evidence = {
         name: Evidence([Verdict(at, entry, node, Basis(basis), pct, why) for at, entry, node, basis, pct, why in rows])
         for name, rows in s["evidence"].items()
     }
     engine.assets.forgotten_ms = s["forgotten_ms"]
+    engine.assets.quality = {name: Quality(quality) for name, quality in s["asset_quality"].items()}
     engine.rescores.pending = {
         entry: Pending(node, model, event_ms, deadline_ms, feature_set, tuple(values), claimed)
         for entry, node, model, event_ms, deadline_ms, feature_set, values, claimed in s["pending"]
     }
     engine.nodes.nodes = {
-        name: NodeState(Schedule(heartbeat_ms, last_seen_ms), Alive(alive), fault)
-        for name, (heartbeat_ms, last_seen_ms, alive, fault) in s["nodes"].items()
+        name: NodeState(asset, Schedule(*schedule), Alive(alive), fault, heard)
+        for name, (asset, schedule, alive, fault, heard) in s["nodes"].items()
     }
     engine.nodes.lost = sum(n.alive is Alive.LOST for n in engine.nodes.nodes.values())
     return engine
 
 
 def _alarm_row(alarm: Alarm) -> list[object]:
-    return [
-        encode_updates([alarm.last]), alarm.condition, alarm.condition_source_ms, alarm.delay_ends_ms, alarm.events,
-    ]  # fmt: skip
+    last, *rest = (getattr(alarm, name) for name in Alarm.__slots__)
+    return [encode_updates([last]), *rest]
 
 
-def _alarm(row: list[object]) -> tuple[AlarmId, Alarm]:
+def _alarm(row: list[Any]) -> tuple[AlarmId, Alarm]:
     last, *rest = row
-    assert isinstance(last, bytes)
     (change,) = decode_updates(last)
-    assert isinstance(change, AlarmChange)
-    return change.alarm, Alarm(change, *rest)  # type: ignore[arg-type]
+    if not isinstance(change, AlarmChange):
+        raise SnapshotBroken(f"an alarm of the form {row!r}")
+    return change.alarm, Alarm(change, *rest)
 
 
 def _incident_row(i: Incident) -> list[object]:
-    members = [[name, e.onset_ms, e.decided_ms, e.last_ms, list(e.nodes), e.score_pct] for name, e in i.members.items()]
-    return [i.id, members, sorted(i.quiet), i.origin]
+    return [i.id, [[b.asset, astuple(b.episode), b.over, b.reachable] for b in i.bouts], i.origin]
 
 
-def _incident(row: list[object]) -> Incident:
-    match row:
-        case [int(number), list(members), list(quiet), str(origin)]:
-            episodes = {
-                name: Episode(onset, decided, last, tuple(nodes), pct)
-                for name, onset, decided, last, nodes, pct in members
-            }
-            return Incident(number, episodes, set(quiet), origin)
-    raise SnapshotBroken(f"an incident of the form {row!r}")
+def _incident(row: list[Any]) -> Incident:
+    number, rows, origin = row
+    bouts = [
+        Bout(asset, number, Episode(onset, decided, last, tuple(nodes), pct), over, reachable)
+        for asset, (onset, decided, last, nodes, pct), over, reachable in rows
+    ]
+    return Incident(number, bouts, origin, not all(bout.over for bout in bouts))
+
+
+def _bouts(engine: Engine) -> Iterator[Bout]:
+    return (bout for i in engine.incidents.incidents.values() for bout in i.bouts if bout.reachable)

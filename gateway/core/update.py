@@ -154,7 +154,7 @@ def encode_updates(updates: Sequence[Update]) -> bytes:
 
 def decode_updates(data: bytes) -> list[Update]:
     """The inverse of `encode_updates`; ValueError on anything else."""
-    return [_update(row) for row in cbor2.loads(data)]
+    return _updates(_loads(data))
 
 
 def encode_decision(updates: Sequence[Update], waiting: Sequence[tuple[int, int]]) -> bytes:
@@ -164,7 +164,22 @@ def encode_decision(updates: Sequence[Update], waiting: Sequence[tuple[int, int]
 
 def decode_decision(data: bytes) -> list[Update]:
     """The Updates of a journalled decision; ValueError on anything else."""
-    rows, _waiting = cbor2.loads(data)
+    match _loads(data):
+        case [rows, [*_waiting]]:
+            return _updates(rows)
+    raise ValueError("not a decision")
+
+
+def _loads(data: bytes) -> object:
+    try:
+        return cbor2.loads(data)
+    except (EOFError, cbor2.CBORError) as error:
+        raise ValueError(f"not CBOR: {error}") from error
+
+
+def _updates(rows: object) -> list[Update]:
+    if not isinstance(rows, list):
+        raise ValueError("not a list of updates")
     return [_update(row) for row in rows]
 
 
@@ -187,15 +202,15 @@ def _row(update: Update) -> list[object]:
             ]  # fmt: skip
 
 
-def _update(row: list[object]) -> Update:
+def _update(row: object) -> Update:
     match row:
         case [0, str(tag), value, int(quality), int(source_ms)]:
             if not isinstance(value, bool | int | str | None):
                 raise ValueError(f"tag {tag}: a value of type {type(value).__name__}")
             return TagChange(TagId.parse(tag), value, Quality(quality), source_ms)
-        case [1, int(event), str(alarm), str(transition), *rest]:
+        case [1, int(event), str(alarm), str(transition), *rest] if len(rest) == 12:
             return AlarmChange(event, AlarmId.parse(alarm), AlarmTransition(transition), *rest)  # type: ignore[arg-type]
-        case [2, int(event), int(incident), str(transition), list(assets), list(nodes), *rest]:
+        case [2, int(event), int(incident), str(transition), list(assets), list(nodes), *rest] if len(rest) == 5:
             return IncidentChange(
                 event,
                 incident,

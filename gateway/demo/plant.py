@@ -18,6 +18,14 @@ FAULT_AT_S = 20
 """When motor-1 of the built-in plant begins to lose its balance, in seconds after its nodes have started."""
 
 
+_FAST = ("--wake-ms", "2000", "--heartbeat-ms", "10000")
+_SCHEDULES = {
+    "motor": _FAST,
+    "pump": _FAST,
+    "room": ("--wake-ms", "40000", "--heartbeat-ms", "40000"),  # its window of 32 samples lasts 32 seconds
+}
+
+
 @dataclass(frozen=True)
 class Ports:
     """Where the demo listens, all on loopback. The defaults are the protocols' own, but for the privileged ones."""
@@ -93,10 +101,7 @@ def built_in(bundles: Path) -> DemoPlant:
                         str(bundles / f"{kind}-node" / "image.cbor"),
                         "--seed",
                         str(5000 + 10 * index + place),
-                        "--wake-ms",
-                        "2000",
-                        "--heartbeat-ms",
-                        "10000",
+                        *_SCHEDULES[kind],
                     ),
                 )
             )
@@ -140,10 +145,10 @@ def of_recordings(replay: Replay, folder: Path, speed: float) -> DemoPlant:
     return DemoPlant("recordings", tuple(assets), nodes, bundles, window_s=60 / speed, quiet_s=60 / speed)
 
 
-def configuration(plant: DemoPlant, ports: Ports, folder: Path, mqtt_protocol: str) -> str:
-    """stethos.toml of a demo plant."""
+def configuration(plant: DemoPlant, ports: Ports, folder: Path, mqtt_protocol: str, *, open_opcua: bool = True) -> str:
+    """stethos.toml of a demo plant. `open_opcua`: OPC UA asks for neither encryption nor a user."""
     head = f"""\
-# Written by `stethos demo`. Everything listens on loopback; OPC UA without a password is for this demo only.
+# Written by `stethos demo`: everything listens on loopback.
 [gateway]
 site = "{plant.site}"
 state_dir = "state"
@@ -178,7 +183,13 @@ priority = "medium"
 response_s = 86400
 """
     return "\n".join(
-        [head, *map(_asset_table, plant.assets), _links(plant.nodes, ports, folder), _outputs(ports, mqtt_protocol)]
+        [
+            head,
+            *map(_asset_table, plant.assets),
+            _links(plant.nodes, ports, folder),
+            _outputs(ports, mqtt_protocol),
+            _OPEN_OPCUA if open_opcua else "",
+        ]
     )
 
 
@@ -231,6 +242,11 @@ writes = true
 
 [output.opcua]
 endpoint = "opc.tcp://127.0.0.1:{ports.opcua}/stethos"
+"""
+
+
+_OPEN_OPCUA = """\
+# For this demo only:
 none = true
 anonymous = true
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.store.keys import NodeKey
-from gateway.wire.envelope import BadTag, Cipher, Malformed, parse
+from gateway.wire.envelope import MAX_PARTIAL_IV, BadTag, Cipher, Malformed, parse
 from gateway.wire.keys import NodeKeys
 from gateway.wire.messages import Ack, Birth, Undecodable, UpMessage, decode_up, encode
 from gateway.wire.window import ReplayWindow, SequenceWindow
@@ -44,21 +44,18 @@ class Admitted:
 class _Member:
     """What the gateway holds of one node: keys, windows, and the downward counter."""
 
-    def __init__(self, key: NodeKey, state: bytes | None, ceiling: int, epoch: int) -> None:
+    def __init__(self, key: NodeKey, windows: Mapping[str, bytes], marks: Mapping[str, int], epoch: int) -> None:
         self.key = key
+        self.name = f"{key.name}#{key.key_generation}"  # of its windows: another key generation starts anew
+        self.mark = f"down/{self.name}"
         self.keys = NodeKeys(key.kid, key.secret)
         self.up = Cipher.up(self.keys)
         self.down = Cipher.down(self.keys, epoch)
+        state = windows.get(self.name)
         replay, sequence = (state[:_REPLAY_BYTES], state[_REPLAY_BYTES:]) if state else (None, None)
         self.replay = ReplayWindow.from_state(replay) if replay else ReplayWindow()
         self.sequence = SequenceWindow.from_state(sequence) if sequence else SequenceWindow()
-        self.next_down = ceiling
-        self.ceiling = ceiling
-
-    @property
-    def name(self) -> str:
-        """Key of its windows and marks: another key generation starts anew."""
-        return f"{self.key.name}#{self.key.key_generation}"
+        self.next_down = self.ceiling = marks.get(self.mark, 0)  # what was reserved may have been used
 
     def state(self) -> bytes:
         """Both windows, for the journal."""
@@ -69,16 +66,18 @@ _REPLAY_BYTES = len(ReplayWindow().to_state())
 
 
 class Admission:
-    """Judges envelopes. What it changes is staged until `staged` is taken into a commit."""
+    """Judges envelopes. What it changes goes with `take_staged` into the next commit, which ends in `committed` or in
+    `take_back`; until then nothing may be answered.
+    """
 
     def __init__(self, keys: Iterable[NodeKey], windows: Mapping[str, bytes], marks: Mapping[str, int]) -> None:
         self.epoch = marks.get("epoch", 0)
         self._members: dict[bytes, _Member] = {}
         self._by_name: dict[str, _Member] = {}
-        self._windows = dict(windows)
+        self._windows = dict(windows)  # durable ones, for nodes that come back
         self._marks = dict(marks)
         self._dirty: set[str] = set()
-        self._staged_marks: dict[str, int] = {}
+        self._new_epoch = False
         self.take_over(keys)
 
     def take_over(self, keys: Iterable[NodeKey]) -> None:
@@ -86,12 +85,8 @@ class Admission:
         members = {}
         for key in keys:
             old = self._members.get(key.kid)
-            if old and old.key == key:
-                members[key.kid] = old
-            else:
-                name = f"{key.name}#{key.key_generation}"
-                ceiling = self._marks.get(f"down/{name}", 0)
-                members[key.kid] = _Member(key, self._windows.get(name), ceiling, self.epoch)
+            kept = old is not None and old.key == key
+            members[key.kid] = old if old and kept else _Member(key, self._windows, self._marks, self.epoch)
         self._members = members
         self._by_name = {m.key.name: m for m in members.values()}
 
@@ -130,42 +125,39 @@ class Admission:
 
     def take_staged(self) -> tuple[dict[str, bytes], dict[str, int]]:
         """Windows and marks that the next commit must make durable, with room for the answers that follow it."""
-        for name in self._dirty:
-            member = self._by_name.get(name)
-            if member and member.ceiling - member.next_down < DOWN_STEP // 2:
-                self._staged_marks[f"down/{member.name}"] = member.ceiling + DOWN_STEP
-        windows = {m.name: m.state() for name in self._dirty if (m := self._by_name.get(name))}
-        marks, self._staged_marks = self._staged_marks, {}
+        heard = [member for name in sorted(self._dirty) if (member := self._by_name.get(name))]
+        marks = {m.mark: m.ceiling + DOWN_STEP for m in heard if m.ceiling - m.next_down < DOWN_STEP // 2}
+        if self._new_epoch:
+            marks["epoch"] = self.epoch
         self._dirty.clear()
-        return windows, marks
+        self._new_epoch = False
+        return {m.name: m.state() for m in heard}, marks
 
     def committed(self, windows: Mapping[str, bytes], marks: Mapping[str, int]) -> None:
-        """What `take_staged` gave out is durable now."""
+        """What `take_staged` gave out is durable now; `marks` may hold others, too."""
         self._windows.update(windows)
         self._marks.update(marks)
-        for member in self._members.values() if marks else ():
-            member.ceiling = self._marks.get(f"down/{member.name}", member.ceiling)
+        for name in windows:
+            member = self._by_name.get(name.rpartition("#")[0])
+            if member and member.name == name:
+                member.ceiling = marks.get(member.mark, member.ceiling)
 
     def take_back(self, windows: Mapping[str, bytes], marks: Mapping[str, int]) -> None:
         """What was staged will not be durable: everything is again as the journal has it. Partial IVs that were
-        already used downward stay used.
+        already used downward stay used, with all that were reserved beside them.
         """
         keys = [m.key for m in self._members.values()]
-        used = {m.name: m.next_down for m in self._members.values()}
         self._windows, self._marks = dict(windows), dict(marks)
         self.epoch = marks.get("epoch", 0)
         self._members = {}
         self._dirty.clear()
-        self._staged_marks.clear()
+        self._new_epoch = False
         self.take_over(keys)
-        for member in self._members.values():
-            member.next_down = max(member.next_down, used.get(member.name, 0))
-            member.ceiling = max(member.ceiling, member.next_down)
 
     def ack(self, node: str, ack: Ack) -> bytes | None:
         """Seal an answer; None if the node is gone or its reserve of partial IVs is used up (the node asks again)."""
         member = self._by_name.get(node)
-        if member is None or member.next_down >= member.ceiling:
+        if member is None or member.next_down >= min(member.ceiling, MAX_PARTIAL_IV + 1):
             return None
         member.next_down += 1
         return member.down.seal(member.next_down - 1, encode(ack))
@@ -178,6 +170,6 @@ class Admission:
         member.sequence = member.sequence.anchor(birth.full_seq)
         if birth.epoch > self.epoch:  # this gateway is older than what the node has followed before
             self.epoch = min(birth.epoch + 1, 0xFFFF)
-            self._staged_marks["epoch"] = self.epoch
+            self._new_epoch = True
             for other in self._members.values():
                 other.down = Cipher.down(other.keys, self.epoch)

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 class Clock:
-    """Unix milliseconds that never fall, even when the system's clock is set back."""
+    """Unix milliseconds that never fall and never stand still.
 
-    def __init__(self, not_before_ms: int = 0) -> None:
-        self._newest_ms = not_before_ms
+    Where the system's clock is behind what this one has shown (it was set back, or the journal was written under a
+    clock that was ahead), this one goes on by CLOCK_MONOTONIC at nine tenths of its pace until the two meet: deadlines
+    still come, and the error shrinks by itself.
+    """
+
+    def __init__(
+        self,
+        not_before_ms: int = 0,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._met_ms = not_before_ms  # where and when this clock last was the system's own
+        self._met_ns = monotonic_ns()
 
     def now_ms(self) -> int:
         """The time of a decision: never earlier than any before it, in the journal included."""
-        self._newest_ms = max(self._newest_ms, time.time_ns() // 1_000_000)
-        return self._newest_ms
+        monotonic_ns, wall_ms = self._monotonic_ns(), self._wall_ns() // 1_000_000
+        alone_ms = self._met_ms + (monotonic_ns - self._met_ns) * 9 // 10_000_000
+        if wall_ms < alone_ms:
+            return alone_ms
+        self._met_ms, self._met_ns = wall_ms, monotonic_ns
+        return wall_ms
 
     def of_receipt_ms(self, received_ns: int) -> int:
         """The time of day of a moment on CLOCK_MONOTONIC in the near past."""
-        return self.now_ms() - max(0, time.monotonic_ns() - received_ns) // 1_000_000
+        return self.now_ms() - max(0, self._monotonic_ns() - received_ns) // 1_000_000

@@ -16,14 +16,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.core.command import Command, CommandKind
+from gateway.core.command import Command
 from gateway.runtime.decider import Decider
 
 NAME = "control.sock"
 MAX_LINE = 65_536
 PATIENCE_S = 10.0
 
-_KIND = TypeAdapter(CommandKind)
+_COMMAND = TypeAdapter(Command)
 
 
 class ControlFailed(Exception):  # noqa: N818 - the world's or the operator's fault
@@ -39,52 +39,62 @@ class Control:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        self._path.unlink(missing_ok=True)
-        old = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE)
-        finally:
-            os.umask(old)
+        server = await asyncio.start_unix_server(self._serve, sock=self._bound(), limit=MAX_LINE)
         try:
             async with server:
                 await server.serve_forever()
         finally:
             self._path.unlink(missing_ok=True)
 
+    def _bound(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)
+        bound = socket.socket(socket.AF_UNIX)
+        old = os.umask(0o177)
+        try:
+            bound.bind(str(self._path))
+        except OSError:
+            bound.close()
+            raise
+        finally:
+            os.umask(old)
+        return bound
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                line = await reader.readline()
-                answer = await self._answer(json.loads(line), _peer(writer))
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
-        except (TimeoutError, ValueError, OSError) as error:
-            writer.write(json.dumps({"error": str(error) or type(error).__name__}).encode() + b"\n")
-        finally:
-            writer.close()
+                answer = await self._answer(await reader.readline(), _peer(writer))
+        except TimeoutError:
+            answer = {"error": f"no answer within {PATIENCE_S:g} s; what was asked may still be done"}
+        except (ValueError, RecursionError, OSError) as error:
+            answer = {"error": str(error) or type(error).__name__}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
 
-    async def _answer(self, request: dict[str, Any], origin: str) -> dict[str, Any]:
-        try:
-            command = Command(
-                _KIND.validate_python(request["kind"]),
-                actor=str(request["actor"]),
-                origin=origin,
-                alarm=str(request.get("alarm", "")),
-                event=int(request.get("event", 0)),
-                comment=str(request.get("comment", "")),
-                until_ms=int(request.get("until_ms", 0)),
-            )
-        except (KeyError, ValidationError) as error:
-            raise ValueError(f"not a command: {error}") from error
+    async def _answer(self, line: bytes, origin: str) -> dict[str, Any]:
+        request = json.loads(line)
+        if not isinstance(request, dict):
+            raise ValueError("not a command: a JSON object is expected")
+        command = _command(request | {"origin": origin})
         result = await self._decider.command(command)
         return {"outcome": str(result.outcome), "event": result.event, "detail": result.detail}
 
 
+def _command(request: dict[str, Any]) -> Command:
+    """ValueError for anything that is no command."""
+    if unknown := request.keys() - Command.__dataclass_fields__.keys():
+        raise ValueError(f"not a command: unknown {', '.join(sorted(unknown))}")
+    try:
+        return _COMMAND.validate_json(json.dumps(request), strict=True)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"not a command: {'; '.join(faults)}") from error
+
+
 def ask(state_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Ask the running gateway. Raises ControlFailed if none runs or it refuses the request."""
+    """Ask the running gateway, and wait for its answer. Raises ControlFailed if none runs or it refuses to."""
     path = state_dir / NAME
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE_S)
+        client.settimeout(2 * PATIENCE_S)  # its own error comes first
         try:
             client.connect(str(path))
             client.sendall(json.dumps(request).encode() + b"\n")

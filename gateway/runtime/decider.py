@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -21,12 +20,14 @@ from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandResult, Outcome
 from gateway.core.engine import ENGINE_VERSION
-from gateway.core.entry import Body, Commanded, Entry, Report, Tick
-from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision
-from gateway.links import Frame, Link
+from gateway.core.entry import Body, Commanded, Entry, Report, Started, Tick
+from gateway.core.update import AlarmChange, IncidentChange, encode_decision
+from gateway.runtime import chronicle
 from gateway.runtime.admission import Admission, Admitted, Verdict
 from gateway.runtime.clock import Clock
-from gateway.runtime.history import present
+from gateway.runtime.decided import Decided, show, view_of
+from gateway.runtime.history import present, resume
+from gateway.runtime.inbound import Arrival, Item, Keep, Look, Request, Stop, View, Wake
 from gateway.runtime.metrics import Metrics
 from gateway.store.group import Group, Row
 from gateway.store.journal import Journal
@@ -44,66 +45,6 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Arrival:
-    """A frame, and the Link that its answer goes back through."""
-
-    frame: Frame
-    link: str
-    via: Link
-
-
-@dataclass(slots=True)
-class Request:
-    """A person's command, and who waits for its answer."""
-
-    command: Command
-    answer: asyncio.Future[CommandResult]
-
-
-@dataclass(slots=True)
-class Keep:
-    """A mark that somebody waits for to be durable."""
-
-    name: str
-    value: int
-    done: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The state of the plant as of a durable entry."""
-
-    entry: int
-    tags: Sequence[TagChange]
-    alarms: Sequence[AlarmChange]
-
-
-@dataclass(slots=True)
-class Look:
-    """Somebody wants to see the present state, once it is durable."""
-
-    answer: asyncio.Future[View]
-
-
-Item = Arrival | Request | Keep | Look | Body
-
-
-@dataclass(slots=True)
-class Decided:
-    """One group on its way to disk, and whom to tell afterwards."""
-
-    rows: list[Row] = field(default_factory=list)
-    decisions: list[tuple[int, bytes]] = field(default_factory=list)
-    events: list[tuple[int, int, int]] = field(default_factory=list)
-    heard: list[tuple[Arrival, Admitted]] = field(default_factory=list)
-    answers: list[tuple[asyncio.Future[CommandResult], CommandResult]] = field(default_factory=list)
-    kept: list[Keep] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
-    view: View | None = None
-    waiting: list[int] = field(default_factory=list)
-
-
 class Decider:
     """The one writer of the journal and the only caller of the engine."""
 
@@ -117,12 +58,13 @@ class Decider:
         group_ms: int,
         snapshot_entries: int,
         heard: Callable[[Sequence[tuple[Arrival, Admitted]]], None],
-        refresh: Callable[[], Body | None],
+        refresh: Callable[[bool], Body | None],
     ) -> None:
         """`heard` is told of durable (or known) messages, to be acknowledged; `refresh` is asked once per group
-        whether the plant has changed and returns the entry that says so.
+        whether the plant has changed and returns the entry that says so. It is asked with True when what it said last
+        may not have become durable. Raises HistoryUnreadable, EntryBroken.
         """
-        self.engine = present(journal)
+        self.engine, self._snapshot_at = resume(journal)
         self.admission = admission
         self._journal = journal
         self._metrics = metrics
@@ -133,14 +75,14 @@ class Decider:
         self._refresh = refresh
         self._thread = ThreadPoolExecutor(1, "journal")
         self._queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LENGTH)
-        self._queue_again: list[Item] = []
+        self._again: list[Item] = []  # of a group that was taken back
+        self._durable: bytes | None = None  # the engine's state while the journal cannot be written
         self._marks: dict[str, int] = {}
-        self._marks_due = 0.0
+        self._marks_timer: asyncio.TimerHandle | None = None
         self._last_tick_ms = 0
-        self._snapshot_at = self.engine.last_id
+        self._snapshot_tried_at = self._snapshot_at
         self._news = asyncio.Event()
         self.scores_wanted = asyncio.Event()
-        self._finishing = False
         self.committed_id = self.engine.last_id
         self.accepting = True
 
@@ -157,11 +99,10 @@ class Decider:
     def mark(self, name: str, value: int) -> None:
         """Keep a number with one of the next commits."""
         self._marks[name] = value
-        if not self._marks_due:
-            self._marks_due = asyncio.get_running_loop().time() + MARKS_S
+        self._time_marks()
 
     async def keep(self, name: str, value: int) -> None:
-        """Keep a number, and return when it is durable."""
+        """Keep a number, and return when it is durable. Raises JournalFull."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._queue.put(Keep(name, value, done))
         await done
@@ -179,33 +120,46 @@ class Decider:
 
     async def run(self) -> None:
         """Decide until `finish`; then keep the last marks and a snapshot, so that the next start is quick."""
-        while not self._finishing or not self._queue.empty():
-            await self._commit(self._decide(await self._gather()))
-        await self._snapshot()
+        last = False
+        while not last:
+            decided = self._decide(await self._gather())
+            await self._commit(decided)
+            last = decided.last
+        if self.accepting:
+            await self._snapshot()
 
     async def finish(self) -> None:
-        """Decide what has been handed in, and end `run`."""
-        self._finishing = True
-        self._marks_due = asyncio.get_running_loop().time()
-        await self.view()
+        """Nothing more will be handed in: `run` ends when what has been is decided."""
+        await self._queue.put(Stop())
 
     def close(self) -> None:
         """Let go of the journal's thread."""
+        if self._marks_timer:
+            self._marks_timer.cancel()
         self._thread.shutdown()
 
     async def prune(self, never_past: int, keep_ms: int, keep_bytes: int) -> int:
         """Let go of old entries that every Output has delivered and a snapshot covers. Returns how many."""
-        prune = partial(self._journal.prune, never_past=min(never_past, self._snapshot_at), now_ms=self._clock.now_ms())
-        self._metrics.journal_bytes.set(await self._write(self._journal.used_bytes))
-        return await self._write(partial(prune, keep_ms=keep_ms, keep_bytes=keep_bytes))
+        prune = partial(
+            self._journal.prune, never_past=min(never_past, self._snapshot_at), now_ms=self._clock.now_ms(),
+            keep_ms=keep_ms, keep_bytes=keep_bytes,
+        )  # fmt: skip
+        try:
+            deleted = await self._write(prune)
+            self._metrics.journal_bytes.set(await self._write(self._journal.used_bytes))
+        except JournalFull as error:
+            log.warning("the journal could not be pruned", reason=str(error))
+            self._metrics.event("prune_failed")
+            return 0
+        return deleted
 
     async def _write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The journal belongs to one thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))
 
     async def _gather(self) -> list[Item]:
-        """At least one item, a deadline, or marks that have waited long enough; then whatever comes soon after."""
-        items, self._queue_again = self._queue_again, []
+        """At least one item or a deadline; then whatever comes soon after."""
+        items, self._again = self._again, []
         if not items:
             try:
                 async with asyncio.timeout(self._patience_s()):
@@ -219,20 +173,30 @@ class Decider:
         return items
 
     def _patience_s(self) -> float | None:
-        waits = []
-        if self.engine.next_wake_ms is not None:
-            wake_ms = max(self.engine.next_wake_ms, self._last_tick_ms + LEAST_TICK_MS)
-            waits.append((wake_ms - self._clock.now_ms()) / 1000)
-        if self._marks:
-            waits.append(self._marks_due - asyncio.get_running_loop().time())
-        return max(0.0, min(waits)) if waits else None
+        if self.engine.next_wake_ms is None:
+            return None
+        wake_ms = max(self.engine.next_wake_ms, self._last_tick_ms + LEAST_TICK_MS)
+        return max(0, wake_ms - self._clock.now_ms()) / 1000
+
+    def _time_marks(self) -> None:
+        if self._marks and self._marks_timer is None:
+            self._marks_timer = asyncio.get_running_loop().call_later(MARKS_S, self._wake)
+
+    def _wake(self) -> None:
+        self._marks_timer = None
+        if not self._queue.full():  # else a commit is near
+            self._queue.put_nowait(Wake())
 
     def _decide(self, items: Sequence[Item]) -> Decided:
         decided = Decided()
-        if changed := self._refresh():
+        if items and isinstance(items[0], Started):  # before the plant, which may have changed while we were away
+            self._enter(items[0], decided)
+        if changed := self._refresh(self._durable is not None):
             self._enter(changed, decided)
         for item in items:
             match item:
+                case Started():
+                    decided.bodies.append(item)
                 case Arrival():
                     self._arrived(item, decided)
                 case Request(command, answer):
@@ -243,15 +207,19 @@ class Decider:
                     decided.kept.append(item)
                 case Look():
                     decided.looks.append(item)
+                case Wake():
+                    pass
+                case Stop():
+                    decided.last = True
                 case _:
                     self._enter(item, decided)
+                    decided.bodies.append(item)
         wake_ms, now_ms = self.engine.next_wake_ms, self._clock.now_ms()
         if wake_ms is not None and wake_ms <= now_ms and now_ms >= self._last_tick_ms + LEAST_TICK_MS:
             self._last_tick_ms = now_ms
             self._enter(Tick(), decided)
         if decided.looks:
-            engine = self.engine
-            decided.view = View(engine.last_id, engine.present_tags(), engine.present_alarms())
+            decided.view = view_of(self.engine)
         return decided
 
     def _arrived(self, arrival: Arrival, decided: Decided) -> None:
@@ -282,7 +250,8 @@ class Decider:
         for index, update in enumerate(decision.updates):
             if isinstance(update, AlarmChange | IncidentChange):
                 decided.events.append((update.event, entry.id, index))
-        decided.waiting.extend(number for number, _ in decision.waiting)
+                decided.changes.append(update)
+        decided.waiting |= bool(decision.waiting)
         return decision.result
 
     async def _commit(self, decided: Decided) -> None:
@@ -298,11 +267,13 @@ class Decider:
         except JournalFull as error:
             await self._take_back(decided, str(error))
             return
-        self.accepting = True
-        self._marks, self._marks_due = {n: v for n, v in self._marks.items() if marks.get(n) != v}, 0.0
+        self._accept(True)
+        self._durable = None
+        self._marks = {n: v for n, v in self._marks.items() if marks.get(n) != v}
+        self._time_marks()
         self.admission.committed(windows, marks)
         self._tell(decided)
-        if self.committed_id - self._snapshot_at >= self._snapshot_entries:
+        if self.committed_id - self._snapshot_tried_at >= self._snapshot_entries:
             await self._snapshot()
 
     def _tell(self, decided: Decided) -> None:
@@ -314,9 +285,10 @@ class Decider:
         for keep in decided.kept:
             if not keep.done.done():
                 keep.done.set_result(None)
-        for look in decided.looks:
-            if not look.answer.done() and decided.view:
-                look.answer.set_result(decided.view)
+        if decided.view:
+            show(decided.looks, decided.view)
+        if decided.changes and self.engine.plant:
+            chronicle.tell(decided.changes, self.engine.plant)
         if decided.waiting:
             self.scores_wanted.set()
         self._news.set()
@@ -328,27 +300,43 @@ class Decider:
         """
         if self.accepting:
             log.error("journal cannot be written; nothing is accepted until it can", reason=why)
-        self.accepting = False
+        self._accept(False)
+        if self._durable is None:
+            self.engine = await self._write(present, self._journal)
+            self._durable = snapshot.take(self.engine)
+        else:
+            self.engine = snapshot.restore(self._durable)
+        self.admission.take_back(await self._write(self._journal.windows), await self._write(self._journal.marks))
         self._metrics.event("commit_failed")
         self._metrics.event("message_taken_back", len(decided.heard))
-        self.engine = await self._write(present, self._journal)
-        self.admission.take_back(await self._write(self._journal.windows), await self._write(self._journal.marks))
         for answer, _ in decided.answers:
             if not answer.done():
                 answer.set_result(CommandResult(Outcome.REFUSED, detail=f"the journal cannot be written: {why}"))
         for keep in decided.kept:
             if not keep.done.done():
                 keep.done.set_exception(JournalFull(why))
-        for look in decided.looks:  # what it would have shown has not happened
-            if not look.answer.done():
-                self._queue_again.append(look)
-        await asyncio.sleep(RETRY_S)
+        self._again = [*decided.bodies]
+        if self.engine.plant:
+            show(decided.looks, view_of(self.engine))
+        else:
+            self._again += decided.looks
+        self._time_marks()
+        if not decided.last:
+            await asyncio.sleep(RETRY_S)
+
+    def _accept(self, accepting: bool) -> None:
+        if accepting and not self.accepting:
+            log.info("journal can be written again")
+        self.accepting = accepting
+        self._metrics.accepting.set(accepting)
 
     async def _snapshot(self) -> None:
-        self._snapshot_at = self.engine.last_id
+        entry = self._snapshot_tried_at = self.engine.last_id
         state = snapshot.take(self.engine)
         try:
-            await self._write(self._journal.save_snapshot, self._snapshot_at, ENGINE_VERSION, state)
+            await self._write(self._journal.save_snapshot, entry, ENGINE_VERSION, state)
         except JournalFull as error:
             log.warning("no snapshot could be kept", reason=str(error))
             self._metrics.event("snapshot_failed")
+        else:
+            self._snapshot_at = entry

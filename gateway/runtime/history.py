@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.engine import ENGINE_VERSION, Decision, Engine
-from gateway.core.entry import Configured, Entry, Report, Scored
+from gateway.core.entry import Configured, Entry, EntryKind, Report, Scored
 from gateway.core.evidence import Verdict
 from gateway.core.plant import Plant
-from gateway.core.update import AlarmChange, IncidentChange, encode_decision
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision
 from gateway.store.reader import Reader
 
 PAGE = 1000
@@ -27,7 +27,15 @@ class HistoryUnreadable(Exception):  # noqa: N818 - the operator's or the world'
 
 
 def present(reader: Reader) -> Engine:
-    """The engine as the journal tells it now: from the newest snapshot that can be read, then entry by entry."""
+    """The engine as the journal tells it now. Raises HistoryUnreadable, EntryBroken."""
+    return resume(reader)[0]
+
+
+def resume(reader: Reader) -> tuple[Engine, int]:
+    """The engine as the journal tells it now, and the entry of the snapshot it began at (0: the very beginning).
+
+    It begins at the newest snapshot that can be read. Raises HistoryUnreadable, EntryBroken.
+    """
     engine = Engine()
     at_or_before: int | None = None
     while kept := reader.newest_snapshot(ENGINE_VERSION, at_or_before):
@@ -37,9 +45,10 @@ def present(reader: Reader) -> Engine:
         except snapshot.SnapshotBroken as error:
             log.warning("a snapshot cannot be used", entry=kept[0], reason=str(error))
             at_or_before = kept[0] - 1
+    began_at = engine.last_id
     for _ in _decide_again(reader, engine, None):
         pass
-    return engine
+    return engine, began_at
 
 
 @dataclass(slots=True)
@@ -47,7 +56,7 @@ class Replayed:
     """What a replay found. `digest`: SHA-256 over every decision's number and bytes, in order."""
 
     first: int
-    last: int = 0
+    last: int
     decisions: int = 0
     different: list[int] = field(default_factory=list)
     digest: str = ""
@@ -60,11 +69,16 @@ def replay(reader: Reader, *, from_snapshot: bool = False, until: int | None = N
     was pruned and holds no snapshot to begin at.
     """
     digest = hashlib.sha256()
-    engine, found = _beginning(reader, from_snapshot)
+    engine = _beginning(reader, from_snapshot)
+    found = Replayed(engine.last_id + 1, engine.last_id)
+    head = reader.head_id()  # a running gateway goes on writing
+    until = head if until is None else min(until, head)
     kept: dict[int, bytes] = {}
+    known_to = engine.last_id
     for entry, decision in _decide_again(reader, engine, until):
-        if not kept or entry.id > max(kept):
+        if entry.id > known_to:
             kept = dict(reader.decisions(entry.id - 1, PAGE))
+            known_to = max(kept) if len(kept) == PAGE else until
         data = encode_decision(decision.updates, decision.waiting)
         has_any = bool(decision.updates or decision.waiting)
         if (data if has_any else None) != kept.get(entry.id):
@@ -77,9 +91,11 @@ def replay(reader: Reader, *, from_snapshot: bool = False, until: int | None = N
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ground:
-    """One Verdict that an Incident rests on: the Window that brought it, and the Score if there was one."""
+    """One Verdict that an Incident rests on: the Window that brought it, and its Score if there was one, which may have
+    come later than the step: then the Verdict was still a claim.
+    """
 
     verdict: Verdict
     report: Report
@@ -92,23 +108,25 @@ class Step:
 
     entry: int
     configuration: int  # the entry that brought the configuration in force
+    plant: Plant  # that configuration
     change: IncidentChange | AlarmChange
     ground: list[Ground] = field(default_factory=list)
 
 
-def explain(reader: Reader, incident: int) -> tuple[Plant, list[Step]]:
-    """The reasons of an Incident: the plant in force when it opened, and its steps in order.
+def explain(reader: Reader, incident: int) -> list[Step]:
+    """The reasons of an Incident: its steps and those of its Alarms, in order.
 
     Raises HistoryUnreadable if there is no such incident in what the journal still holds.
     """
-    engine, _ = _beginning(reader, False)
-    anchor = reader.anchor()
-    configuration = anchor.id if anchor else 0
+    engine = _beginning(reader, False)
+    configuration = _configuration_at(reader, engine.last_id)
     reports: dict[int, Report] = {}
     scores: dict[int, Scored] = {}
-    plant: Plant | None = None
+    claims: dict[int, list[Ground]] = {}  # of steps, by the Window whose Score is awaited
+    late: dict[int, Scored] = {}  # that came after a step which rests on their Window
+    resting: set[int] = set()
     steps: list[Step] = []
-    for entry, decision in _decide_again(reader, engine, None):
+    for entry, decision in _decide_again(reader, engine, reader.head_id()):
         match entry.body:
             case Configured():
                 configuration = entry.id
@@ -116,26 +134,36 @@ def explain(reader: Reader, incident: int) -> tuple[Plant, list[Step]]:
                 reports[entry.id] = report
             case Scored() as scored:
                 scores[scored.window] = scored
+                if scored.window in resting:
+                    late[scored.window] = scored
+                for ground in claims.pop(scored.window, ()):
+                    ground.scored = scored
         for update in decision.updates:
-            if getattr(update, "incident", None) != incident:
+            if isinstance(update, TagChange) or update.incident != incident:
                 continue
-            assert isinstance(update, IncidentChange | AlarmChange)
-            plant = plant or engine.plant
-            step = Step(entry.id, configuration, update)
+            assert engine.plant is not None
+            step = Step(entry.id, configuration, engine.plant, update)
             if isinstance(update, IncidentChange):
                 step.ground = list(_ground(engine, update, reports, scores))
+                resting |= {ground.verdict.entry for ground in step.ground}
+                for ground in step.ground:
+                    if ground.scored is None:
+                        claims.setdefault(ground.verdict.entry, []).append(ground)
             steps.append(step)
         _forget_unheld(engine, reports, scores)
-    if plant is None:
+    for step in steps:
+        step.ground = [replace(g, scored=g.scored or late.get(g.verdict.entry)) for g in step.ground]
+    if not steps:
         raise HistoryUnreadable(f"the journal holds no incident {incident} (it begins at entry {reader.first_id})")
-    return plant, steps
+    return steps
 
 
 def _ground(
     engine: Engine, change: IncidentChange, reports: dict[int, Report], scores: dict[int, Scored]
 ) -> Iterator[Ground]:
     for asset in change.assets:
-        for verdict in engine.assets.evidence[asset].verdicts:
+        evidence = engine.assets.evidence.get(asset)
+        for verdict in evidence.verdicts if evidence else ():
             if verdict.event_ms >= change.onset_ms and verdict.entry in reports:
                 yield Ground(verdict, reports[verdict.entry], scores.get(verdict.entry))
 
@@ -149,16 +177,30 @@ def _forget_unheld(engine: Engine, reports: dict[int, Report], scores: dict[int,
             scores.pop(entry, None)
 
 
-def _beginning(reader: Reader, from_snapshot: bool) -> tuple[Engine, Replayed]:
-    kept = _oldest_snapshot(reader) if from_snapshot or reader.first_id > 1 else None
-    if kept is not None:
-        engine = snapshot.restore(kept[1])
-        return engine, Replayed(engine.last_id + 1)
-    if reader.first_id > 1:
-        raise HistoryUnreadable(f"the journal begins at entry {reader.first_id} and holds no snapshot to begin at")
-    if from_snapshot:
-        raise HistoryUnreadable("the journal holds no snapshot of this engine version")
-    return Engine(), Replayed(1)
+def _beginning(reader: Reader, from_snapshot: bool) -> Engine:
+    if reader.first_id == 1 and not from_snapshot:
+        return Engine()
+    kept = _oldest_snapshot(reader)
+    if kept is None:
+        raise HistoryUnreadable(
+            f"the journal begins at entry {reader.first_id} and holds no snapshot of engine version {ENGINE_VERSION} "
+            "to begin at"
+        )
+    try:
+        return snapshot.restore(kept[1])
+    except snapshot.SnapshotBroken as error:
+        raise HistoryUnreadable(f"the snapshot at entry {kept[0]}: {error}") from error
+
+
+def _configuration_at(reader: Reader, entry: int) -> int:
+    """The newest configuration entry up to `entry`, 0 if there is none."""
+    anchor = reader.anchor()
+    found = anchor.id if anchor else 0
+    after = reader.first_id - 1
+    while after < entry and (rows := reader.read(after, PAGE)):
+        found = max([row.id for row in rows if row.kind == EntryKind.CONFIGURED and row.id <= entry], default=found)
+        after = rows[-1].id
+    return found
 
 
 def _oldest_snapshot(reader: Reader) -> tuple[int, bytes] | None:
@@ -171,6 +213,11 @@ def _oldest_snapshot(reader: Reader) -> tuple[int, bytes] | None:
 
 
 def _decide_again(reader: Reader, engine: Engine, until: int | None) -> Iterator[tuple[Entry, Decision]]:
+    if engine.last_id < reader.first_id - 1:
+        raise HistoryUnreadable(
+            f"entries {engine.last_id + 1} to {reader.first_id - 1} are gone, and no snapshot of engine version "
+            f"{ENGINE_VERSION} reaches beyond them"
+        )
     while rows := reader.read(engine.last_id, PAGE):
         for row in rows:
             if until is not None and row.id > until:

@@ -5,25 +5,40 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from gateway.links import Address, Link, LinkFailed
 from gateway.runtime.admission import Admission, Admitted
 from gateway.runtime.clock import Clock
-from gateway.runtime.decider import Arrival, Decider
+from gateway.runtime.decider import Decider
+from gateway.runtime.inbound import Arrival
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.outbox import Outbox
 from gateway.wire.messages import Ack
 
 BITMAP_BITS = 32
-ANSWERS = 4096  # answers that may wait for a slow Link; beyond, the node is not answered and sends again
+
+log = structlog.get_logger()
 
 
-async def session(name: str, link: Link, decider: Decider) -> None:
-    """Open a Link and hand on what it receives until it fails."""
+async def session(name: str, link: Link, decider: Decider, count: Callable[[str], None]) -> None:
+    """Open a Link, hand on what it receives and send its answers until it fails. Raises LinkFailed."""
+    outbox = Outbox(link, count)
     try:
         await link.open()
-        while True:
-            for frame in await link.receive():
-                await decider.put(Arrival(frame, name, link))
+        log.info("link up", link=name)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(outbox.run(), name=f"answers of {name}")
+            while True:
+                for frame in await link.receive():
+                    await decider.put(Arrival(frame, name, outbox))
+    except BaseExceptionGroup as group:
+        failed, ours = group.split(LinkFailed)
+        if failed is None or ours is not None:
+            raise
+        raise LinkFailed(str(failed.exceptions[0])) from group
     finally:
+        outbox.close()
         await link.close()
 
 
@@ -33,47 +48,34 @@ class Answers:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[Link, str, Address, bytes]] = asyncio.Queue(ANSWERS)
 
     def heard(
         self, heard: Sequence[tuple[Arrival, Admitted]], admission: Admission, knows_schedule: Callable[[str], bool]
     ) -> None:
         """Seal the answers to a group of messages, and let them go."""
-        by_node: dict[tuple[str, Address], tuple[Arrival, list[int]]] = {}
+        by_node: dict[tuple[str, Outbox, Address], set[int]] = {}
         for arrival, admitted in heard:
-            key = (admitted.node, arrival.frame.address)
-            by_node.setdefault(key, (arrival, []))[1].append(admitted.seq & 0xFFFF)
-        for (node, address), (arrival, numbers) in by_node.items():
-            for base, bitmap in _spans(numbers):
+            by_node.setdefault((admitted.node, arrival.via, arrival.frame.address), set()).add(admitted.seq)
+        for (node, outbox, address), numbers in by_node.items():
+            for base, bitmap in spans(sorted(numbers)):
                 ack = Ack(base, bitmap, self._clock.now_ms(), 0, 0, not knows_schedule(node))
                 envelope = admission.ack(node, ack)
                 if envelope is None:
                     self._metrics.event("ack_not_sealed")
-                    continue
-                try:
-                    self._queue.put_nowait((arrival.via, arrival.link, address, envelope))
-                except asyncio.QueueFull:
-                    self._metrics.event("ack_overflow")
-
-    async def run(self) -> None:
-        """Send answers until cancelled."""
-        while True:
-            link, name, address, envelope = await self._queue.get()
-            try:
-                await link.send(address, envelope)
-            except LinkFailed:  # its own session notices, too, and opens it again
-                self._metrics.link(name)("answer_failed")
+                else:
+                    outbox.put(address, envelope)
 
 
-def _spans(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Message numbers as (base, bitmap): as few as the bitmap's reach allows, across the wrap of 16 bits."""
-    spans: list[tuple[int, int]] = []
+def spans(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Whole message numbers, rising, as (base, bitmap) of an Ack: as few as the bitmap's reach allows."""
+    found: list[tuple[int, int]] = []
+    first = -1 - BITMAP_BITS
     for number in numbers:
-        if spans:
-            base, bitmap = spans[-1]
-            ahead = (number - base) & 0xFFFF
-            if ahead <= BITMAP_BITS:
-                spans[-1] = (base, bitmap | (1 << ahead >> 1))
-                continue
-        spans.append((number, 0))
-    return spans
+        ahead = number - first
+        if found and ahead <= BITMAP_BITS:
+            base, bitmap = found[-1]
+            found[-1] = (base, bitmap | 1 << (ahead - 1))
+        else:
+            first = number
+            found.append((number & 0xFFFF, 0))
+    return found

@@ -47,6 +47,8 @@ class Metrics:
                                   registry=self.registry)  # fmt: skip
         self.lag = Gauge("stethos_output_lag_entries", "Journal entries that an output has not delivered yet",
                          ["output"], registry=self.registry)  # fmt: skip
+        self.accepting = Gauge("stethos_accepting", "1; 0 while the journal cannot be written, nothing is accepted",
+                               registry=self.registry)  # fmt: skip
         self.journal_bytes = Gauge("stethos_journal_bytes", "Size of the journal on disk", registry=self.registry)
         self._server: tuple[_Server, threading.Thread] | None = None
 

@@ -78,7 +78,12 @@ class Rescoring:
             await self._fail(entry, f"no bundle {name!r} that takes {len(batch[entry].values)} features")
         if model is None or not fitting:
             return
-        values = await asyncio.to_thread(model.detector.score, [p.values for p in fitting.values()])
+        try:
+            values = await asyncio.to_thread(model.detector.score, [p.values for p in fitting.values()])
+        except (RuntimeError, ValueError) as error:  # what LiteRT and numpy raise
+            for entry in fitting:
+                await self._fail(entry, f"bundle {name!r}: {error}")
+            return
         self._metrics.event("window_scored", len(fitting))
         threshold = model.bundle.manifest.threshold
         for entry, value in zip(fitting, values, strict=True):

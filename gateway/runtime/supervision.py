@@ -31,7 +31,10 @@ async def keep_going(
             await session()
             return
         except failure as error:
+            task = asyncio.current_task()
+            if task and task.cancelling():  # a TaskGroup that fails while it is cancelled tells only of the failure
+                raise asyncio.CancelledError from error
             wait_s = backoff.wait_s(loop.time() - began)
             count("failed")
-            log.warning(f"{what} failed", **{what: name}, reason=str(error), again_in_s=round(wait_s, 1))
+            log.warning(f"{what} down", **{what: name}, reason=str(error), again_in_s=round(wait_s, 1))
         await asyncio.sleep(wait_s)

@@ -1,0 +1,68 @@
+"""What can be handed to the decider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core.command import Command, CommandResult
+from gateway.core.entry import Body
+from gateway.core.update import AlarmChange, TagChange
+from gateway.links import Frame
+from gateway.runtime.outbox import Outbox
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A frame, and where its answer goes."""
+
+    frame: Frame
+    link: str
+    via: Outbox
+
+
+@dataclass(slots=True)
+class Request:
+    """A person's command, and who waits for its answer."""
+
+    command: Command
+    answer: asyncio.Future[CommandResult]
+
+
+@dataclass(slots=True)
+class Keep:
+    """A mark that somebody waits for to be durable."""
+
+    name: str
+    value: int
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The state of the plant as of a durable entry."""
+
+    entry: int
+    tags: Sequence[TagChange]
+    alarms: Sequence[AlarmChange]
+
+
+@dataclass(slots=True)
+class Look:
+    """Somebody wants to see the present state, once it is durable."""
+
+    answer: asyncio.Future[View]
+
+
+@dataclass(slots=True)
+class Wake:
+    """Marks have waited long enough."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """Nothing comes after this."""
+
+
+Item = Arrival | Request | Keep | Look | Wake | Stop | Body

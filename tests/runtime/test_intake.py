@@ -1,0 +1,132 @@
+import asyncio
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.links import Address, Frame, LinkFailed
+from gateway.runtime.intake import BITMAP_BITS, session, spans
+from gateway.runtime.outbox import WAITING, Outbox
+from tests.runtime.house import KEYS, WireNode, running, until
+
+
+@given(st.sets(st.integers(0, 300), max_size=80), st.integers(0, 2**32 - 301))
+def test_every_number_is_acknowledged_and_no_other(offsets: set[int], start: int) -> None:
+    numbers = sorted(start + offset for offset in offsets)
+    acknowledged = []
+    for base, bitmap in spans(numbers):
+        assert 0 <= base <= 0xFFFF and 0 <= bitmap < 1 << BITMAP_BITS
+        acknowledged += [base, *((base + 1 + i) & 0xFFFF for i in range(BITMAP_BITS) if bitmap >> i & 1)]
+    assert acknowledged == [number & 0xFFFF for number in numbers]
+
+
+@given(st.sets(st.integers(0, 300), min_size=1, max_size=80))
+def test_no_fewer_acknowledgements_would_do(offsets: set[int]) -> None:
+    left, least = sorted(offsets), 0
+    while left:
+        least += 1
+        left = [number for number in left if number > left[0] + BITMAP_BITS]
+    assert len(spans(sorted(offsets))) == least
+
+
+class Line:
+    """A Link in memory that can be stuck while sending, or fail."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self.sent: list[tuple[Address, bytes]] = []
+        self.unstuck = asyncio.Event()
+        self.unstuck.set()
+        self.refuses = False
+        self.log: list[str] = []
+
+    async def open(self) -> None:
+        self.log.append("open")
+
+    async def receive(self) -> list[Frame]:
+        frame = await self.incoming.get()
+        if frame is None:
+            raise LinkFailed("the line was cut")
+        return [frame]
+
+    async def send(self, address: Address, data: bytes) -> None:
+        await self.unstuck.wait()
+        if self.refuses:
+            raise LinkFailed("cannot send")
+        self.sent.append((address, data))
+
+    async def close(self) -> None:
+        self.log.append("close")
+
+
+async def test_a_link_that_is_stuck_holds_up_no_others_answers(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        stuck, free = Line(), Line()
+        stuck.unstuck.clear()
+        counts: Counter[str] = Counter()
+        sessions = [
+            asyncio.create_task(session(name, line, house.decider, lambda name: counts.update([name])))
+            for name, line in (("stuck", stuck), ("free", free))
+        ]
+        nodes = [WireNode(key) for key in KEYS]
+        for round_ in range(20):
+            stuck.incoming.put_nowait(Frame(nodes[0].flag(), "a", 0))
+            free.incoming.put_nowait(Frame(nodes[1].flag(), "b", 0))
+            await until(lambda: len(free.sent) > round_)  # noqa: B023 - waited for at once
+        assert not stuck.sent
+        stuck.unstuck.set()
+        await until(lambda: len(stuck.sent) >= 1)
+        for task in sessions:
+            task.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
+        assert free.log == ["open", "close"]
+
+
+async def test_a_link_that_fails_says_so_and_is_closed_with_its_answers_counted(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        line, counts = Line(), Counter[str]()
+        line.unstuck.clear()
+        work = asyncio.create_task(session("line", line, house.decider, lambda name: counts.update([name])))
+        node = WireNode(KEYS[0])
+        for _ in range(3):
+            line.incoming.put_nowait(Frame(node.flag(), "a", 0))
+            await until(lambda: house.verdicts("accepted") == house.decider.engine.last_id - 1)
+            await house.decider.view()
+        line.incoming.put_nowait(None)
+        with pytest.raises(LinkFailed, match="the line was cut"):
+            await asyncio.wait_for(work, 10)
+        assert line.log == ["open", "close"]
+        assert counts["answer_late"] == 2  # the third one was on its way
+
+
+async def test_answers_that_cannot_be_sent_are_counted_by_reason() -> None:
+    line, counts = Line(), Counter[str]()
+    outbox = Outbox(line, lambda name: counts.update([name]))
+    for _ in range(WAITING + 3):
+        outbox.put("a", b"x")
+    assert counts == {"answer_overflow": 3}
+    line.refuses = True
+    sending = asyncio.create_task(outbox.run())
+    await until(lambda: counts["answer_failed"] == WAITING)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    outbox.close()
+    outbox.put("a", b"x")
+    assert counts["answer_late"] == 1
+
+
+async def test_messages_of_one_group_share_an_answer_for_each_node_and_address(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node, other = WireNode(KEYS[0]), WireNode(KEYS[1])
+        put = partial(house.hand_in)
+        for _ in range(40):
+            await put(node.flag())
+        await put(other.flag(), "n2")
+        await put(node.flag(), "moved")
+        answers = await house.answered(4)
+        acks = [node.hear(a)[2] for (address, a) in house.wire.sent if address == "n1"]
+        assert [(a.base, a.bitmap) for a in acks] == [(0, 2**32 - 1), (33, 2**6 - 1)]
+        assert len(answers) == 4 and {address for address, _ in house.wire.sent} == {"n1", "n2", "moved"}
