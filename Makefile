@@ -15,17 +15,17 @@ run: setup node ## Start the demo plant; DATA=FOLDER plays the recordings in it 
 	$(BIN)/stethos demo $(if $(DATA),--data $(DATA))
 
 test: test-packages setup check node peers ## All checks and all tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 	$(MAKE) sanitize
 
 check: test-packages setup ## ruff, mypy --strict, clang-format, C warnings as errors
 	$(BIN)/ruff check gateway tests
 	$(BIN)/ruff format --check gateway tests
 	$(BIN)/mypy
-	$(MAKE) -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
+	$(MAKE) -s -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
 sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a few seconds of each fuzzer
-	$(MAKE) -C nodes/c_tflm sanitize fuzz PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
+	$(MAKE) -s -C nodes/c_tflm sanitize fuzz PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
 setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
@@ -39,7 +39,7 @@ $(VENV)/.done: pyproject.toml constraints.txt | run-packages
 	touch $@
 
 node: setup ## The C node for this machine: build/node/stethos-node
-	$(MAKE) -C nodes/c_tflm PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
+	$(MAKE) -s -C nodes/c_tflm PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
 peers: tests/system/peers/node_modules/.done ## The SCADA clients nobody here wrote, from npm
 

@@ -182,10 +182,16 @@ def _outputs(settings: Settings) -> dict[str, Callable[[], Output]]:
     """Name -> maker of each Output that is configured."""
     makers: dict[str, Callable[[], Output]] = {}
     for name, module in extensions.output_modules().items():
-        table = getattr(settings.output, name)
+        table = output_table(settings, name)
         if table is not None:
-            makers[name] = partial(module.Output, _in_state_dir(table, settings.gateway.state_dir))
+            makers[name] = partial(module.Output, table)
     return makers
+
+
+def output_table(settings: Settings, name: str) -> BaseModel | None:
+    """The settings of one Output with its paths in place; None if it is not configured."""
+    table = getattr(settings.output, name, None)
+    return None if table is None else _in_state_dir(table, settings.gateway.state_dir)
 
 
 def _in_state_dir(table: Table, state_dir: Path) -> Table:

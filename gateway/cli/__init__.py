@@ -9,6 +9,7 @@ from gateway.cli.alarm import alarm
 from gateway.cli.demo import demo
 from gateway.cli.history import audit, explain, replay
 from gateway.cli.node import node
+from gateway.cli.opcua import opcua
 from gateway.cli.run import check, run
 from gateway.cli.tags import tags
 
@@ -19,5 +20,5 @@ def main() -> None:
     """Stethos: a stethoscope for machines."""
 
 
-for command in (run, check, tags, node, alarm, replay, explain, audit, demo):
+for command in (run, check, tags, node, alarm, opcua, replay, explain, audit, demo):
     main.add_command(command)

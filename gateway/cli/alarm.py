@@ -17,7 +17,6 @@ from rich.table import Table
 from gateway import app
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.command import CommandKind, Outcome
-from gateway.core.plant import Plant, Scope
 from gateway.core.update import AlarmChange
 from gateway.runtime import control, history
 from gateway.store.reader import Reader
@@ -41,14 +40,14 @@ def list_alarms(everything: bool, config_file: Path) -> None:
         plant = engine.plant
         for change in engine.present_alarms():
             if plant and (everything or change.retain or change.shelved_until_ms or change.out_of_service):
-                text = plant.text_of(change.alarm)
+                text = plant.told(change.alarm)
                 table.add_row(
                     str(change.alarm),
                     str(change.event),
                     str(change.state),
                     str(text.priority),
                     _since(change),
-                    _filled(text.action, change, plant),
+                    text.action,
                 )
         width = None if sys.stdout.isatty() else WIDE
         Console(markup=False, width=width).print(table)  # the words of the configuration are no markup
@@ -111,12 +110,6 @@ def _command(config_file: Path, kind: CommandKind, which: str, comment: str, unt
         click.echo(f"{reply['outcome']}{detail}" + (f" (event {reply['event']})" if reply["event"] else ""))
         if reply["outcome"] != Outcome.DONE:
             raise SystemExit(1)
-
-
-def _filled(sentence: str, change: AlarmChange, plant: Plant) -> str:
-    name = change.alarm.name
-    nodes = plant.nodes_of[name] if change.alarm.scope is Scope.ASSET else (plant.nodes[name],)
-    return sentence.replace("{asset}", nodes[0].asset).replace("{node}", ", ".join(node.name for node in nodes))
 
 
 def _since(change: AlarmChange) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -65,14 +66,14 @@ async def _show(
     plant: DemoPlant, ports: Ports, folder: Path, node_program: Path, seconds: float | None, replay: Replay | None
 ) -> None:
     """Until Ctrl-C, the time is up, or the recordings have been played."""
-    view = View(plant, ports, str(folder / processes.CONFIG))
+    view = View(plant, ports, sys.argv[0], folder / processes.CONFIG)
     stop = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     console = Console()
     async with processes.running(plant, ports, folder, node_program) as house:
         for name, address in view.addresses():
-            console.print(f"{name}: {address}", highlight=False)
+            console.print(f"{name}: {address}", highlight=False, soft_wrap=True)
         live = Live(view.draw(), console=console, refresh_per_second=4) if console.is_terminal else None
         with live or nullcontext():
             follow = asyncio.create_task(view.follow(live))

@@ -13,15 +13,24 @@ from rich.table import Table
 
 from gateway import app
 from gateway.cli.options import WIDE, config_option, faults_to_shell
+from gateway.config import Settings
+from gateway.extensions import output_modules
+
+MODBUS = "modbus"
 
 
 @click.command()
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option("--modbus-map", is_flag=True, help="Instead: every register and bit of this plant over Modbus, as CSV.")
 @config_option
-def tags(style: str, config_file: Path) -> None:
+def tags(style: str, modbus_map: bool, config_file: Path) -> None:
     """List every published value with its OPC UA NodeId, Modbus address and MQTT topic."""
     with faults_to_shell():
-        rows = app.tag_table(app.load_settings(config_file))
+        settings = app.load_settings(config_file)
+        if modbus_map:
+            click.echo(_modbus_map(settings), nl=False)
+            return
+        rows = app.tag_table(settings)
     header = list(rows[0])
     if style == "json":
         json.dump(rows, sys.stdout, indent=1)
@@ -35,3 +44,11 @@ def tags(style: str, config_file: Path) -> None:
         for row in rows:
             table.add_row(*(row[name] for name in header))
         Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _modbus_map(settings: Settings) -> str:
+    table = getattr(settings.output, MODBUS)
+    if table is None:
+        raise click.UsageError(f"--modbus-map: the configuration has no [output.{MODBUS}]")
+    text: str = output_modules()[MODBUS].map_csv(app.configured_plant(settings), table)
+    return text

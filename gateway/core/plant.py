@@ -7,7 +7,7 @@ the journal alone explains every decision, and every Output builds its address s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -209,6 +209,21 @@ class Plant:
         """The text in force for one alarm."""
         asset = alarm.name if alarm.scope is Scope.ASSET else self.nodes[alarm.name].asset
         return self.assets[asset].alarms.get(alarm.kind) or self.alarms[alarm.kind]
+
+    def told(self, alarm: AlarmId) -> AlarmText:
+        """The text in force for one alarm, with the names in place of `{asset}` and `{node}`: for an alarm of an asset
+        `{node}` is all its nodes. KeyError for an alarm that is not configured.
+        """
+        if alarm.scope is Scope.ASSET:
+            asset, nodes = alarm.name, ", ".join(node.name for node in self.nodes_of[alarm.name])
+        else:
+            asset, nodes = self.nodes[alarm.name].asset, alarm.name
+
+        def filled(words: str) -> str:
+            return words.replace("{asset}", asset).replace("{node}", nodes)
+
+        text = self.text_of(alarm)
+        return replace(text, cause=filled(text.cause), consequence=filled(text.consequence), action=filled(text.action))
 
     def tags(self) -> Iterator[tuple[TagId, TagType]]:
         """Every Tag of the plant in a stable order: gateway, assets by slot, nodes by slot."""

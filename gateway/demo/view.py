@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -66,9 +67,11 @@ class Seen:
 class View:
     """Follows the plant over MQTT, and draws it where there is a terminal; elsewhere events are log lines."""
 
-    def __init__(self, plant: DemoPlant, ports: Ports, config: str) -> None:
+    def __init__(self, plant: DemoPlant, ports: Ports, command: str, config: Path) -> None:
+        """`command`: what a person types for `stethos` here."""
         self._plant = plant
         self._ports = ports
+        self._command = command
         self._config = config
         self.seen = Seen()
 
@@ -88,12 +91,12 @@ class View:
         p = self._ports
         return [
             ("OPC UA", f"opc.tcp://127.0.0.1:{p.opcua}/stethos (anonymous, for this demo only)"),
-            ("Modbus TCP", f"127.0.0.1:{p.modbus} (map: stethos tags -c {self._config})"),
+            ("Modbus TCP", f"127.0.0.1:{p.modbus} (addresses: {self._command} tags -c {self._config})"),
             ("MQTT", f"127.0.0.1:{p.mqtt}, topic stethos/{self._plant.site}/#"),
             ("metrics", f"http://127.0.0.1:{p.metrics}/metrics"),
             (
                 "acknowledge",
-                f"stethos alarm ack asset/{self._plant.assets[0].name}/anomaly -m 'seen' -c {self._config}",
+                f"{self._command} alarm ack asset/{self._plant.assets[0].name}/anomaly -m 'seen' -c {self._config}",
             ),
         ]
 

@@ -153,6 +153,24 @@ def test_tags_are_listed_with_their_addresses_as_table_csv_and_json(config: Path
     assert state["mqtt"] == "stethos/works/north/line-3/pump-1/state" and state["description"].endswith("incident)")
 
 
+def test_the_modbus_map_is_listed_register_by_register(config: Path) -> None:
+    config.write_text(config.read_text() + '[output.modbus]\nword_order = "little"\n', encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(good("tags", "--modbus-map", config=config))))
+    where = {(row["name"], row["function_codes"]): row for row in rows}
+    assert len(where) == len(rows)
+    assert where["asset.pump-1.score", "4"]["pdu_address"] == "1008"
+    assert where["asset.pump-1.score", "4"]["word_order"] == "little-endian"
+    assert where["node.n2.node_lost.active", "2"]["pdu_address"] == "1028"
+    owners = {".".join(row["name"].split(".")[:2]) for row in rows if row["name"].startswith(("asset.", "node."))}
+    assert owners == {"asset.pump-1", "node.n1", "node.n2"}  # no rows of slots that nobody has
+
+
+def test_the_modbus_map_needs_the_output(config: Path) -> None:
+    result = stethos("tags", "--modbus-map", config=config)
+    assert result.exit_code == 2
+    assert "the configuration has no [output.modbus]" in result.stderr
+
+
 @contextmanager
 def running(config: Path, *, killed: bool = False) -> Iterator[subprocess.Popen[str]]:
     """A gateway of its own process, up as soon as it says so; unless it is killed it has to end well."""

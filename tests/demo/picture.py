@@ -30,7 +30,7 @@ THRESHOLD = 100
 async def scene(folder: Path) -> View:
     """The view of a running demo in which all nodes of the failing motor agree and an alarm is active."""
     plant, ports = built_in(MODELS), free_ports()
-    view = View(plant, ports, str(CONFIG))
+    view = View(plant, ports, "stethos", CONFIG)
     failing = [node.name for node in plant.nodes if node.asset == plant.assets[0].name]
 
     def is_there() -> bool:
@@ -44,7 +44,7 @@ async def scene(folder: Path) -> View:
                 await asyncio.sleep(0.1)
         follow.cancel()
         await asyncio.gather(follow, return_exceptions=True)
-    shown = View(plant, Ports(), str(CONFIG))  # with the addresses that a reader will find
+    shown = View(plant, Ports(), "stethos", CONFIG)  # with the addresses that a reader will find
     shown.seen = view.seen
     return shown
 

@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.core.plant import Scope, TagType
+from gateway.core.plant import AlarmKind, AlarmText, Priority, Scope, TagType
 from gateway.core.update import Quality
 from gateway.outputs import OutputFailed
 from gateway.outputs.mqtt import Output, Settings, addresses
 from gateway.outputs.mqtt.commands import read_request
-from gateway.outputs.mqtt.topics import Topics, event_id, iso, tag_payload
-from tests.outputs.host import PLANT, MemoryHost, plant_of, tag
+from gateway.outputs.mqtt.topics import Topics, alarm_payload, event_id, iso, quiet_payload, tag_payload
+from tests.outputs.host import PLANT, PUMP, MemoryHost, plant_of, tag
 from tests.system.broker import mosquitto
 
 PLANT_TAGS: dict[str, TagType] = {t.tag: kind for t, kind in PLANT.tags() if t.scope is Scope.NODE}
@@ -102,6 +102,14 @@ def test_times_keep_their_milliseconds(ms: int) -> None:
     assert text.endswith("Z")
     at = datetime.datetime.fromisoformat(text)
     assert (at - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) == datetime.timedelta(milliseconds=ms)
+
+
+def test_the_text_of_an_assets_alarm_names_its_nodes() -> None:
+    text = AlarmText("{asset} sounds wrong", "it may fail", "look at {node}", Priority.HIGH, 600)
+    plant = replace(PLANT, alarms=dict.fromkeys(AlarmKind, text))
+    raised = MemoryHost(plant).raised()
+    for payload in (quiet_payload(plant, PUMP), alarm_payload(plant, raised, b"gateway!")):
+        assert (payload["cause"], payload["action"]) == ("pump-1 sounds wrong", "look at n1, n2")
 
 
 def test_an_event_id_is_gateway_and_number() -> None:

@@ -88,8 +88,7 @@ class Spine:
 
     async def retained(self) -> dict[str, Line]:
         """Topic -> payload, as a client sees it that connects now."""
-        filters = ("-t", "stethos/works/#", "--retained-only", "-W", "1")
-        command = mosquitto_sub(self.house.ports.mqtt, *filters)
+        command = mosquitto_sub(self.house.ports.mqtt, "-t", "stethos/works/#", "--retained-only")
         async with streaming(*command) as stream:
             await stream.first(lambda m: m["topic"].endswith("status"), "status")
             await stream.until(lambda: {self.topic(a) for a in ALARMS} <= {m["topic"] for m in stream.lines}, "state")
@@ -134,14 +133,21 @@ class Spine:
         code = await self.house.end_gateway(how)
         seen = len(self.mqtt.lines)
         await self.house.start_gateway()
-        await self.mqtt.first(lambda m: m["topic"].endswith("/status") and m["payload"]["online"], "status", seen)
+        alarms = set(map(self.topic, ALARMS))  # the last of what is published at a start
+        await self.mqtt.until(lambda: alarms <= {m["topic"] for m in self.mqtt.lines[seen:]}, "the present state")
         await outputs_up(self.house)
         return code
 
 
 async def outputs_up(house: House) -> None:
     """OPC UA and Modbus accept connections."""
-    await plants.until(lambda: all(map(plants.accepts, (house.ports.opcua, house.ports.modbus))), "outputs")
+
+    def listening() -> bool:
+        assert house.gateway
+        assert house.gateway.returncode is None, (house.folder / "gateway.log").read_text()[-2000:]
+        return all(map(plants.accepts, (house.ports.opcua, house.ports.modbus)))
+
+    await plants.until(listening, "outputs")
 
 
 @asynccontextmanager

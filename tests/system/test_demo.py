@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from gateway.demo.plant import Ports
+from tests.system.clients import lines, opcua
 from tests.system.plants import free_ports
 
 FIRST_ALARM_S = 60.0
@@ -20,8 +22,7 @@ END_S = 20.0
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def command(folder: Path) -> list[str]:
-    ports = free_ports()
+def command(folder: Path, ports: Ports) -> list[str]:
     return [
         sys.executable, "-m", "gateway", "demo", "--folder", str(folder), "--mqtt-port", str(ports.mqtt),
         "--udp-port", str(ports.udp), "--modbus-port", str(ports.modbus), "--opcua-port", str(ports.opcua),
@@ -52,10 +53,10 @@ def _command_line(pid: int) -> str:
 
 
 @asynccontextmanager
-async def demo(folder: Path, models: Path, stdin: int, stdout: int) -> AsyncIterator[Process]:
+async def demo(folder: Path, ports: Ports, models: Path, stdin: int, stdout: int) -> AsyncIterator[Process]:
     """The demo in the checkout that `models` were made in; whatever happens, it does not outlive the test."""
     process = await asyncio.create_subprocess_exec(
-        *command(folder), cwd=models.parents[1], stdin=stdin, stdout=stdout, stderr=STDOUT,
+        *command(folder, ports), cwd=models.parents[1], stdin=stdin, stdout=stdout, stderr=STDOUT,
         env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "60"},
     )  # fmt: skip
     try:
@@ -79,9 +80,10 @@ async def interrupted(process: Process) -> None:
 
 
 async def test_without_a_terminal_it_logs_an_alarm_within_a_minute_and_ends_cleanly(
-    tmp_path: Path, models: Path, node_program: Path
+    tmp_path: Path, models: Path, node_program: Path, pki: Path
 ) -> None:
-    async with demo(tmp_path, models, DEVNULL, PIPE) as process:
+    ports = free_ports()
+    async with demo(tmp_path, ports, models, DEVNULL, PIPE) as process:
         assert process.stdout
         said = []
         async with asyncio.timeout(FIRST_ALARM_S):
@@ -91,6 +93,9 @@ async def test_without_a_terminal_it_logs_an_alarm_within_a_minute_and_ends_clea
                     break
         assert any("opc.tcp://127.0.0.1:" in line for line in said)
         assert not any("\x1b[" in line for line in said)
+        anonymous = opcua("opcua_alarms.mjs", ports.opcua, ("", ""), pki, "--policy", "none")
+        [told] = await lines(*anonymous)
+        assert "asset/motor-1/anomaly" in [alarm["name"] for alarm in told["alarms"]]
         await interrupted(process)
 
 
@@ -110,7 +115,7 @@ async def test_with_a_terminal_it_draws_every_node_and_the_alarm(
             except BlockingIOError:
                 await asyncio.sleep(0.05)
 
-    async with demo(tmp_path, models, theirs, theirs) as process:
+    async with demo(tmp_path, free_ports(), models, theirs, theirs) as process:
         async with asyncio.timeout(FIRST_ALARM_S):
             await shows("Stethos: riverside", "motor-1-de", "pump-1-bearing", "room-1-ceiling", "on_time")
             await shows("motor-1: incident", "asset/motor-1/anomaly: unacknowledged", "Listen at motor-1")

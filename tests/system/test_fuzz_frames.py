@@ -18,6 +18,7 @@ from tests.system.wired import Datagrams, Line, PlayedNode, birth, gateway_alone
 
 SEED = 1
 FUZZ_S = 10.0
+LEAST = 2000  # datagrams, and as many frames on the line
 BATCH = 100  # frames between two looks at whether the gateway has kept up: fewer than a Link's queue holds
 GROWTH_KB = 5_000
 LAST = 2**31 + 0xABCD  # number of the good message at the end
@@ -111,7 +112,7 @@ async def test_mutated_frames_find_nothing(tmp_path: Path, models: Path, node_pr
         assert house.gateway
         sent, memory = 0, []
         end = time.monotonic() + FUZZ_S
-        while time.monotonic() < end:
+        while time.monotonic() < end or sent < LEAST:
             for _ in range(BATCH):
                 wire.send(next(over_udp))
                 framed = frame(next(over_serial))
@@ -127,7 +128,6 @@ async def test_mutated_frames_find_nothing(tmp_path: Path, models: Path, node_pr
         assert set(names) == {"accepted", "malformed", "unknown_node", "bad_tag", "replayed", "undecodable", "resent"}
         serial = count(ports.metrics, "stethos_link_total", "tty-bench-serial")
         assert {"received", "crc", "cobs"} <= set(serial)
-        assert sent > 1000
         assert max(memory[len(memory) // 2 :]) - memory[len(memory) // 4] < GROWTH_KB
 
         wire.drain()

@@ -52,7 +52,7 @@ async def test_a_killed_node_becomes_due_late_stale_lost_and_comes_back(
             over_opcua = [(v["is"], v["status"]) for v in values.lines if "status" in v][-3:]
             assert [status for _, status in over_opcua] == ["Good", "UncertainLastUsableValue", "BadNoCommunication"]
             assert over_opcua[0][0] == over_opcua[-1][0]  # the last value is kept, and called what it is
-            assert 4.0 * HEARTBEAT_S < silence_s(mqtt, raised) < 4.2 * HEARTBEAT_S
+            assert 4 * HEARTBEAT_S < silence_s(mqtt, raised) < 5 * HEARTBEAT_S  # four missed, and the clock's tolerance
 
             seen, known = len(mqtt.lines), len(values.lines)
             await house.start_node("mote")

@@ -144,6 +144,9 @@ async def test_an_acknowledgement_from_any_side_shows_on_all_others(spine: Spine
         assert taken[events[alarm]["event"]] == ("acknowledged", "acknowledged")
     [reading] = await lines(*modbus("modbus_read.mjs", spine.house.ports.modbus))
     assert (reading["header"]["alarmsActive"], reading["header"]["alarmsUnacknowledged"]) == (len(ALARMS), 0)
+    incident = (await spine.event(udp, "raised"))["incident"]
+    reasons = await stethos(spine.house.config, "explain", str(incident))
+    assert f"{udp} acknowledged by {USER} (opcua 127.0.0.1): bolts are loose" in reasons
     printed = await stethos(spine.house.config, "alarm", "list")
     assert [line.count(" acknowledged ") for line in printed.splitlines() if "asset/motor-" in line] == [1, 1, 1]
 

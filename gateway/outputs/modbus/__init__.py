@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from pymodbus.constants import ExcCodes
 
 from gateway.core.command import Command, CommandKind, CommandResult, Outcome
-from gateway.core.plant import Plant, TagId
+from gateway.core.plant import Plant, TagId, TagType
 from gateway.core.update import AlarmChange, TagChange, Update
 from gateway.outputs import Host, OutputFailed, Present
 from gateway.outputs.modbus import map as m
@@ -46,8 +46,10 @@ class Settings(BaseModel, frozen=True, extra="forbid", strict=True):
 
 
 def addresses(plant: Plant, settings: Settings) -> Mapping[TagId, str]:
-    """Where each Tag's value is: reference and PDU address. ValueError if a slot is beyond the map."""
-    return {tag: _address(m.tag_address(plant, tag)) for tag, _ in plant.tags()}
+    """Where each Tag's value is and how it is read: reference, PDU address, type, word order, and the factor that makes
+    it the Tag's unit. ValueError if a slot is beyond the map.
+    """
+    return {tag: _address(plant, tag, tag_type, settings.word_order) for tag, tag_type in plant.tags()}
 
 
 def map_csv(plant: Plant, settings: Settings) -> str:
@@ -55,8 +57,11 @@ def map_csv(plant: Plant, settings: Settings) -> str:
     return table.map_csv(plant, settings.word_order, settings.writes)
 
 
-def _address(address: int) -> str:
-    return f"{m.Table.INPUT.reference(address)} (input register {address})"
+def _address(plant: Plant, tag: TagId, tag_type: TagType, order: m.WordOrder) -> str:
+    address, kind = m.tag_address(plant, tag), m.OFFSETS[tag.scope][tag.tag][1]
+    words = f"{kind} {order}-endian" if kind.words > 1 else str(kind)
+    factor = f" * {table.scale(tag_type.decimals)}" if tag_type.decimals else ""
+    return f"{m.Table.INPUT.reference(address)} (input register {address}, {words}{factor})"
 
 
 class Output:

@@ -26,17 +26,20 @@ WordOrder = Literal["big", "little"]
 
 
 class Table(Enum):
-    """The four tables of Modbus: leading digit of the six-digit reference, and the functions that reach it."""
+    """The four tables of Modbus: leading digit of the six-digit reference, and the functions that read, that write one
+    value of one word, and that write any number of words.
+    """
 
-    COIL = ("0", "1, 5, 15")
-    DISCRETE = ("1", "2")
-    INPUT = ("3", "4")
-    HOLDING = ("4", "3, 6, 16, 22, 23")
+    COIL = ("0", (1,), (5,), (15,))
+    DISCRETE = ("1", (2,), (), ())
+    INPUT = ("3", (4,), (), ())
+    HOLDING = ("4", (3,), (6, 22), (16, 23))
 
-    @property
-    def functions(self) -> str:
-        """Function codes, in decimal."""
-        return self.value[1]
+    def functions(self, words: int, *, writable: bool) -> str:
+        """Function codes, in decimal, that serve an entry of so many words: one that is longer is written whole."""
+        _, read, write_one, write_many = self.value
+        codes = read + (write_one if words == 1 else ()) + write_many if writable else read
+        return ", ".join(map(str, sorted(codes)))
 
     def reference(self, address: int) -> str:
         """Six-digit reference, counted from 1: input register 0 is 300001."""

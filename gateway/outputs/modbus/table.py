@@ -43,14 +43,19 @@ class Entry:
 def entries(plant: Plant) -> Iterator[Entry]:
     """The whole map of one plant. ValueError if a slot is beyond it."""
     for name, address, kind, text in m.HEADER_FIELDS:
-        yield Entry(f"gateway.{name}", Table.INPUT, address, kind, text, high=kind.limits[1])
+        yield Entry(f"gateway.{name}", Table.INPUT, address, kind, text, high=_highest(kind))
     for tag, tag_type in plant.tags():
         yield from _tag_entries(plant, tag, tag_type)
     yield from _fifo_entries()
     yield from _status_entries(plant)
     yield from _alarm_entries(plant)
     for name, address, kind, writable, text in m.HOLDING_FIELDS:
-        yield Entry(f"gateway.{name}", Table.HOLDING, address, kind, text, high=kind.limits[1], writable=writable)
+        yield Entry(f"gateway.{name}", Table.HOLDING, address, kind, text, high=_highest(kind), writable=writable)
+
+
+def _highest(kind: Type) -> int:
+    """Of a register that is always available: a counter of 16 bits takes every value before it wraps."""
+    return 0xFFFF if kind is Type.UINT16 else kind.limits[1]
 
 
 def _tag_entries(plant: Plant, tag: TagId, tag_type: TagType) -> Iterator[Entry]:
@@ -69,7 +74,8 @@ def _tag_entries(plant: Plant, tag: TagId, tag_type: TagType) -> Iterator[Entry]
     yield Entry(
         f"{name}.quality", Table.INPUT, after, Type.UINT16, text, high=max(Quality), tag=tag, field=Field.QUALITY
     )
-    text = "Age of the sample, saturates at 65534; 65535: no data"
+    measured = tag.scope is Scope.NODE and tag.tag != "liveness"
+    text = f"Since {'its sample' if measured else 'it last changed'}, saturates at 65534; 65535: no data"
     yield Entry(f"{name}.age", Table.INPUT, after + 1, Type.UINT16, text, "s", tag=tag, field=Field.AGE)
 
 
@@ -113,6 +119,11 @@ def _alarm_entries(plant: Plant) -> Iterator[Entry]:
         yield Entry(name, Table.COIL, number, Type.BIT, text, high=1, writable=True)
 
 
+def scale(decimals: int) -> str:
+    """What the integer in the registers is to be multiplied by, written out: "0.001"."""
+    return f"{10**-decimals:.{decimals}f}"
+
+
 COLUMNS = (
     "name", "function_codes", "pdu_address", "reference", "type", "words", "word_order", "scale", "unit", "access",
     "low", "high", "not_available", "description",
@@ -125,12 +136,13 @@ def map_csv(plant: Plant, order: m.WordOrder = "big", writes: bool = False) -> s
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for e in sorted(entries(plant), key=lambda e: (e.table.value[0], e.address)):
-        scale = f"{10**-e.decimals:.{e.decimals}f}"
+        writable = e.writable and writes
         absent = e.tag is not None and e.field is not Field.QUALITY
         not_available = str(e.type.limits[0] - 1 if e.type is Type.INT16 else e.type.limits[1] + 1) if absent else ""
         writer.writerow([
-            e.name, e.table.functions, e.address, e.table.reference(e.address), e.type, e.type.words,
-            f"{order}-endian" if e.type.words > 1 else "", scale, e.unit, "RW" if e.writable and writes else "R",
+            e.name, e.table.functions(e.type.words, writable=writable), e.address, e.table.reference(e.address),
+            e.type, e.type.words,
+            f"{order}-endian" if e.type.words > 1 else "", scale(e.decimals), e.unit, "RW" if writable else "R",
             e.low, e.high, not_available, e.description,
         ])  # fmt: skip
     return out.getvalue()

@@ -139,19 +139,13 @@ def event_id(gateway_id: bytes, event: int) -> str:
 def _text(plant: Plant, alarm: AlarmId) -> dict[str, object]:
     """What a person is told; empty for an Alarm that is no longer configured."""
     try:
-        text = plant.text_of(alarm)
+        text = plant.told(alarm)
     except KeyError:
         return {"priority": None, "cause": "", "consequence": "", "action": "", "response_s": None}
-    node = alarm.name if alarm.scope is Scope.NODE else ""
-    asset = plant.nodes[node].asset if node else alarm.name
-
-    def told(sentence: str) -> str:
-        return sentence.replace("{asset}", asset).replace("{node}", node)
-
     return {
         "priority": text.priority,
-        "cause": told(text.cause),
-        "consequence": told(text.consequence),
-        "action": told(text.action),
+        "cause": text.cause,
+        "consequence": text.consequence,
+        "action": text.action,
         "response_s": text.response_s,
     }

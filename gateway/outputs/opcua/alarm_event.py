@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
 
-from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope
+from gateway.core.plant import AlarmId, AlarmKind, Plant
 from gateway.core.update import AlarmChange, AlarmTransition
 from gateway.outputs import Host
 from gateway.outputs.opcua.event import Event
@@ -33,9 +33,9 @@ def event_id(gateway_id: bytes, event: int) -> bytes:
     return gateway_id + event.to_bytes(8, "big")
 
 
-def event_of(change: AlarmChange, host: Host, space: Space) -> Event:
+def event_of(change: AlarmChange, host: Host, space: Space, *, refreshed_ms: int = 0) -> Event:
     """The event that tells a change of an Alarm: a function of the change alone, so that it is the same after a
-    restart and in a refresh.
+    restart and in a refresh. Only how long it stays shelved is counted from a refresh at `refreshed_ms` (Unix ms).
     """
     plant, alarm = host.plant, change.alarm
     class_id, class_name = _CLASS[alarm.kind]
@@ -56,7 +56,7 @@ def event_of(change: AlarmChange, host: Host, space: Space) -> Event:
         "Retain": ua.Variant(change.retain, _V.Boolean),
         "Quality": ua.Variant(ua.StatusCode(), _V.StatusCode),
         "Quality/SourceTimestamp": source,
-        "Comment": _text(change.comment),
+        "Comment": _said(change.comment),
         "Comment/SourceTimestamp": at,
         "ClientUserId": ua.Variant(change.actor, _V.String),
         "InputNode": _node(space.node_id(f"{alarm.scope}.{alarm.name}.{_INPUTS[alarm.kind]}")),
@@ -65,30 +65,29 @@ def event_of(change: AlarmChange, host: Host, space: Space) -> Event:
         "Incident": ua.Variant(change.incident, _V.UInt32),
         "FirstOut": ua.Variant(change.first_out, _V.Boolean),
         **_words(alarm, plant),
-        **_states(change),
+        **_states(change, refreshed_ms or change.at_ms),
     }
     return Event(fields, space.alarm_types[alarm.kind], space.notifiers_of(alarm))
 
 
 def _words(alarm: AlarmId, plant: Plant) -> Mapping[str, ua.Variant]:
-    text = plant.text_of(alarm)
-    cause, consequence, action = (_fill(t, alarm, plant) for t in (text.cause, text.consequence, text.action))
+    text = plant.told(alarm)
     severity = ua.Variant(text.priority.severity, _V.UInt16)
     return {
-        "Message": _text(f"{cause} {action}".strip()),
+        "Message": _said(" ".join(_sentence(part) for part in (text.cause, text.action) if part)),
         "Severity": severity,
         "LastSeverity": severity,
-        "Cause": _text(cause),
-        "Consequence": _text(consequence),
-        "Action": _text(action),
+        "Cause": _said(text.cause),
+        "Consequence": _said(text.consequence),
+        "Action": _said(text.action),
         "ResponseTime": ua.Variant(text.response_s * 1000.0, _V.Double),
     }
 
 
-def _states(change: AlarmChange) -> Mapping[str, ua.Variant]:
+def _states(change: AlarmChange, now_ms: int) -> Mapping[str, ua.Variant]:
     shelved = change.shelved_until_ms > 0
     name, state = _SHELVED[shelved]
-    remaining = max(0, change.shelved_until_ms - change.at_ms) if shelved else 0
+    remaining = max(0, change.shelved_until_ms - now_ms) if shelved else 0
     fields = {
         **_two_states("EnabledState", True, "Enabled", "Disabled"),
         **_two_states("ActiveState", change.active, "Active", "Inactive"),
@@ -113,16 +112,18 @@ def _two_states(name: str, value: bool, true: str, false: str) -> Mapping[str, u
 
 
 def _text(text: str) -> ua.Variant:
-    return ua.Variant(ua.LocalizedText(text, "en" if text else None), _V.LocalizedText)
+    return ua.Variant(ua.LocalizedText(text, "en"), _V.LocalizedText)
+
+
+def _said(text: str) -> ua.Variant:
+    """Words of a person or of the configuration, in whatever language: no locale."""
+    return ua.Variant(ua.LocalizedText(text), _V.LocalizedText)
 
 
 def _node(node: ua.NodeId) -> ua.Variant:
     return ua.Variant(node, _V.NodeId)
 
 
-def _fill(text: str, alarm: AlarmId, plant: Plant) -> str:
-    if alarm.scope is Scope.ASSET:
-        asset, nodes = alarm.name, ", ".join(node.name for node in plant.nodes_of[alarm.name])
-    else:
-        asset, nodes = plant.nodes[alarm.name].asset, alarm.name
-    return text.replace("{asset}", asset).replace("{node}", nodes)
+def _sentence(words: str) -> str:
+    """With a full stop, so that what is said next cannot be read as part of it."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."

@@ -115,7 +115,9 @@ class Conditions:
         asked = [i for i in items.event_items() if not item or i == item[0]]
         if item and not asked:
             return StatusCodes.BadMonitoredItemIdInvalid
-        retained = [event_of(c, self._host, self._space) for c in self._newest.values() if c.retain]
+        now_ms = time.time_ns() // 1_000_000
+        newest = (c for c in self._newest.values() if c.retain)
+        retained = [event_of(c, self._host, self._space, refreshed_ms=now_ms) for c in newest]
         done = [await items.refresh(item_id, retained) for item_id in asked]
         return StatusCodes.Good if all(done) else StatusCodes.BadRefreshInProgress
 

@@ -77,11 +77,11 @@ def test_addresses_that_integrators_have_written_down() -> None:
     """A change here is a change of MAP_VERSION."""
     assert m.MAP_VERSION == 1
     where = {str(tag): address for tag, address in addresses(PLANT, Settings()).items()}
-    assert where["gateway/gateway/nodes_lost"] == "300020 (input register 19)"
-    assert where["asset/pump-1/state"] == "301002 (input register 1001)"
-    assert where["asset/fan-2/score"] == "301069 (input register 1068)"
-    assert where["node/n1/battery"] == "310018 (input register 10017)"
-    assert where["node/n7/link"] == "310264 (input register 10263)"
+    assert where["gateway/gateway/nodes_lost"] == "300020 (input register 19, uint16)"
+    assert where["asset/pump-1/state"] == "301002 (input register 1001, uint16)"
+    assert where["asset/fan-2/score"] == "301069 (input register 1068, uint32 big-endian)"
+    assert where["node/n1/battery"] == "310018 (input register 10017, uint16 * 0.001)"
+    assert where["node/n7/link"] == "310264 (input register 10263, int16)"
     assert [m.alarm_number(PLANT, alarm) for alarm in (PUMP, LOST, FAULT)] == [0, 1024, 1029]
     assert list(m.TRANSITION_CODES)[:3] == ["raised", "returned", "acknowledged"]
     assert list(m.STATE_CODES)[:2] == ["normal", "unacknowledged"]
@@ -125,8 +125,21 @@ def test_the_csv_is_the_same_map() -> None:
     assert by_name["asset.pump-1.score", "4"]["word_order"] == "little-endian"
     assert by_name["gateway.ack_command", "3, 6, 16, 22, 23"]["access"] == "RW"
     assert by_name["asset.pump-1.anomaly.acknowledge", "1, 5, 15"]["reference"] == "000001"
-    read_only = csv.DictReader(io.StringIO(map_csv(PLANT, Settings())))
+    assert by_name["gateway.heartbeat", "4"]["high"] == "65535"
+    assert by_name["node.n2.temperature.age", "4"]["description"].startswith("Since its sample,")
+    assert by_name["asset.pump-1.state.age", "4"]["description"].startswith("Since it last changed,")
+    read_only = list(csv.DictReader(io.StringIO(map_csv(PLANT, Settings()))))
     assert {r["access"] for r in read_only} == {"R"}
+    assert {r["function_codes"] for r in read_only} == {"1", "2", "3", "4"}
+
+
+def test_the_csv_names_the_functions_that_are_carried_out() -> None:
+    rows = csv.DictReader(io.StringIO(map_csv(PLANT, Settings(writes=True))))
+    functions = {r["name"]: r["function_codes"] for r in rows}
+    assert functions["gateway.ack_command"] == "3, 6, 16, 22, 23"
+    assert functions["gateway.ack_event"] == "3, 16, 23"  # both words at once
+    assert functions["gateway.result"] == "3"
+    assert functions["asset.pump-1.anomaly.acknowledge"] == "1, 5, 15"
 
 
 def test_tag_ids_in_the_map_are_those_of_the_plant() -> None:

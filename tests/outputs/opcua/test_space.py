@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from asyncua import ua
 
-from gateway.core.plant import TAG_TYPES, Kind, TagId, TagType
+from gateway.core.plant import TAG_TYPES, AlarmKind, AlarmText, Kind, Priority, TagId, TagType
 from gateway.core.update import AlarmTransition, Quality
 from gateway.outputs import OutputFailed, Present
 from gateway.outputs.opcua import Output, Settings, addresses
@@ -99,6 +100,37 @@ async def test_event_has_every_mandatory_field_of_its_type(tmp_path: Path) -> No
         returned = event_of(change(6, transition=AlarmTransition.RETURNED, active=False), server.host, output._space)
         assert returned.fields["Retain"].Value is True
         assert returned.fields["ActiveState/TransitionTime"].Value.timestamp() == (T0 + 6000) / 1000
+
+
+async def test_a_refresh_tells_how_long_an_alarm_stays_shelved_from_now_on(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        shelved = change(5, transition=AlarmTransition.SHELVED, shelved_until_ms=T0 + 65_250)
+        space = server.output._space
+        first = event_of(shelved, server.host, space).fields
+        later = event_of(shelved, server.host, space, refreshed_ms=T0 + 50_000).fields
+        late = event_of(shelved, server.host, space, refreshed_ms=T0 + 70_000).fields
+    remaining = "ShelvingState/UnshelveTime"
+    assert [fields[remaining].Value for fields in (first, later, late)] == [60_000.0, 15_250.0, 0.0]
+    assert {name for name in first if first[name] != later[name]} == {remaining}
+
+
+async def test_the_sentences_of_a_message_are_kept_apart(tmp_path: Path) -> None:
+    plant = make_plant()
+    text = AlarmText("{asset} is loud", "it may stop", "Go to {node}", Priority.HIGH, 600)
+    plant = replace(plant, alarms=dict.fromkeys(AlarmKind, text))
+    async with serving(tmp_path, plant=plant) as server:
+        event = event_of(change(5), server.host, server.output._space)
+    assert event.fields["Message"].Value.Text == "pump-1 is loud. Go to n-1, n-2."
+
+
+async def test_only_our_own_words_are_said_to_be_english(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        fields = event_of(change(5, comment="Lager gehört"), server.host, server.output._space).fields
+    english = {
+        name for name, field in fields.items() if isinstance(field.Value, ua.LocalizedText) and field.Value.Locale
+    }
+    assert english >= {"ActiveState", "AckedState", "EnabledState"}
+    assert not english & {"Message", "Cause", "Consequence", "Action", "Comment"}
 
 
 def _declared(space: object, node: ua.NodeId, prefix: str) -> set[str]:
