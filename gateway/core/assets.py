@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.core.alarm import Alarms
-from gateway.core.evidence import Episode, Evidence, Verdict, episode_of
+from gateway.core.evidence import Basis, Episode, Evidence, Verdict, episode_of
 from gateway.core.incident import Bout, Incidents
 from gateway.core.ledger import Ledger
 from gateway.core.plant import ASSET_STATES, AlarmId, AlarmKind, Plant, Rule, Scope, TagId
@@ -34,6 +34,8 @@ class AssetDesk:
         self.evidence: dict[str, Evidence] = {}
         self.forgotten_ms: dict[str, int] = {}  # asset -> Verdicts up to here are no longer at hand
         self.quality: dict[str, Quality] = {}  # asset -> how far its nodes can be trusted to speak up
+        self.anomalous_ms: dict[str, int] = {}  # node -> its newest anomalous Window
+        self.normal_ms: dict[str, int] = {}  # node -> its newest normal one
 
     def configured(self, plant: Plant, name: str, at_ms: int) -> None:
         """The asset is part of the plant, perhaps with another rule than before: what is going on is judged anew,
@@ -62,12 +64,25 @@ class AssetDesk:
         if verdict.event_ms <= max(self.forgotten_ms.get(name, 0), _reach_ms(plant.assets[name].rule, at_ms)):
             self._ledger.count("verdict_too_late")
             return
+        self.anomalous_ms[verdict.node] = max(verdict.event_ms, self.anomalous_ms.get(verdict.node, 0))
+        self._bridge(plant, name, verdict.event_ms)
         evidence = self.evidence[name]
         evidence.add(verdict)
-        if len(evidence.verdicts) > MAX_VERDICTS:
+        if (crowd := len(evidence.verdicts) - MAX_VERDICTS) > 0:
             self._ledger.count("verdict_crowded_out")
-            self._forget(name, evidence.verdicts[0].event_ms)
+            self._forget(name, evidence.verdicts[crowd - 1].event_ms)
         self.judge(plant, name, verdict.event_ms, at_ms)
+
+    def normal(self, plant: Plant, name: str, node: str, event_ms: int, at_ms: int) -> None:
+        """A node has looked at the asset and found it normal."""
+        before_ms = self.normal_ms.get(node, 0)
+        self.normal_ms[node] = max(event_ms, before_ms)
+        if self.anomalous_ms.get(node, 0) <= before_ms:
+            return
+        if answered := self.evidence[name].answered(node, event_ms, plant.assets[name].rule.k):
+            self.judge(plant, name, answered[0].event_ms, at_ms)
+        else:
+            self.on_timer(plant, name, event_ms, at_ms)
 
     def replace(self, plant: Plant, name: str, entry: int, verdict: Verdict | None, at_ms: int) -> None:
         """A Verdict is seen differently now, or (None) no longer stands."""
@@ -77,19 +92,25 @@ class AssetDesk:
             return
         if verdict is not None:
             self.evidence[name].add(verdict)
+        else:
+            self.normal_ms[old.node] = max(old.event_ms, self.normal_ms.get(old.node, 0))
         self.judge(plant, name, old.event_ms, at_ms)
 
     def withdraw(self, plant: Plant, name: str, node: str, at_ms: int) -> None:
         """A node no longer watches the asset: what it said does not count any more."""
+        self.anomalous_ms.pop(node, None)
+        self.normal_ms.pop(node, None)
         for verdict in self.evidence[name].withdraw(node):
             self.judge(plant, name, verdict.event_ms, at_ms)
+        self.on_timer(plant, name, at_ms, at_ms)
 
     def on_timer(self, plant: Plant, name: str, due_ms: int, at_ms: int) -> None:
         """Evidence has left the window, or the asset has been quiet for a while."""
-        if name in plant.assets:
-            self._close_if_quiet(plant, name, at_ms)
-            self._ask_again(plant, name, at_ms)
-            self._show(plant, name, due_ms, at_ms)
+        if name not in plant.assets:
+            return
+        self._close_if_quiet(plant, name, due_ms, at_ms)
+        self._ask_again(plant, name, at_ms)
+        self._show(plant, name, due_ms, at_ms)
 
     def judge(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
         """Ask the rule again about the moment in the plant at which a Verdict came or went, and say what is different
@@ -110,7 +131,7 @@ class AssetDesk:
         for bout in groundless:
             if not self._straddles(name, bout.episode):
                 self._refute(plant, bout, moment_ms, at_ms)
-        self._close_if_quiet(plant, name, at_ms)
+        self._close_if_quiet(plant, name, moment_ms, at_ms)
         self._ask_again(plant, name, at_ms)
         self._show(plant, name, moment_ms, at_ms)
 
@@ -127,11 +148,51 @@ class AssetDesk:
             self._begin(plant, name, episode, at_ms)
         return True
 
+    def _bridge(self, plant: Plant, name: str, until_ms: int) -> None:
+        """New evidence on an asset that is held in its bout by last words: they are put down again at every end of the
+        quiet time in between, so that it is one run.
+        """
+        bout, gap_ms = self._incidents.active(name), plant.assets[name].rule.gap_ms
+        if bout is None or bout.episode.last_ms + gap_ms > until_ms:
+            return
+        words = [v for v in self._last_words(plant, name) if v.node in bout.episode.nodes]
+        moments = range(bout.episode.last_ms + gap_ms - 1, until_ms, gap_ms - 1)
+        if len(moments) * len(words) >= MAX_VERDICTS // 2 or not words:
+            self._forget(name, bout.episode.last_ms)  # too long to be spelt out: the incident remembers
+            bout.episode = replace(bout.episode, last_ms=until_ms - 1)
+            return
+        for moment_ms in moments:
+            bout.episode = replace(bout.episode, last_ms=moment_ms)
+            for word in words:
+                self.evidence[name].add(replace(word, event_ms=moment_ms, basis=Basis.LAST_WORD))
+
+    def _is_over(self, plant: Plant, name: str, episode: Episode, at_ms: int) -> bool:
+        """Quiet for long enough, and not held. Silence is no all-clear: an episode is held while k of its nodes have
+        found nothing normal since, be it that they are dead.
+        """
+        rule = plant.assets[name].rule
+        if episode.last_ms + rule.gap_ms > at_ms:
+            return False
+        held = [n for n in self._unanswered(plant, name) if n in episode.nodes]
+        return sum(self.anomalous_ms[n] <= episode.last_ms for n in held) < rule.k
+
+    def _unanswered(self, plant: Plant, name: str) -> list[str]:
+        """Nodes whose newest word on the asset is "anomalous"."""
+        nodes = (node.name for node in plant.nodes_of[name])
+        return [n for n in nodes if self.anomalous_ms.get(n, 0) > self.normal_ms.get(n, 0)]
+
+    def _last_words(self, plant: Plant, name: str) -> list[Verdict]:
+        """The newest Verdicts of those nodes, as far as they are at hand."""
+        evidence = self.evidence[name]
+        return [v for n in self._unanswered(plant, name) if (v := evidence.newest_of(n))]
+
     def _begin(self, plant: Plant, name: str, episode: Episode, at_ms: int) -> None:
         bout = self._incidents.join(name, episode, plant, at_ms)
         over_ms = episode.last_ms + plant.assets[name].rule.gap_ms
         alarm = AlarmId(Scope.ASSET, name, AlarmKind.ANOMALY)
-        if over_ms <= at_ms:  # it is history: raised and returned, unless the present or the on-delay says otherwise
+        if self._is_over(
+            plant, name, episode, at_ms
+        ):  # it is history: raised and returned, unless the present or the on-delay says otherwise
             delay_ms = plant.text_of(alarm).on_delay_ms
             if over_ms - episode.decided_ms >= delay_ms and not self._alarms.is_active(alarm):
                 self._alarm(plant, bout, True, episode.decided_ms, at_ms)
@@ -142,7 +203,7 @@ class AssetDesk:
     def _revise(self, plant: Plant, bouts: Sequence[Bout], episode: Episode, at_ms: int) -> None:
         *swallowed, bout = bouts
         decided_ms = bout.episode.decided_ms
-        revived = bout.over and episode.last_ms + plant.assets[bout.asset].rule.gap_ms > at_ms
+        revived = bout.over and not self._is_over(plant, bout.asset, episode, at_ms)
         bout.over &= not revived
         said = self._incidents.revise(bout, episode, swallowed, plant, at_ms)
         if said or episode.decided_ms != decided_ms:
@@ -157,14 +218,14 @@ class AssetDesk:
         if others:
             self._announce(plant, others[0], at_ms)
 
-    def _close_if_quiet(self, plant: Plant, name: str, at_ms: int) -> None:
-        bout = self._incidents.active(name)
-        if bout is None:
-            return
-        over_ms = bout.episode.last_ms + plant.assets[name].rule.gap_ms
-        if over_ms <= at_ms:
+    def _close_if_quiet(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
+        for bout in self._incidents.unfinished(name):
+            if not self._is_over(plant, name, bout.episode, at_ms):
+                continue
+            over_ms = max(moment_ms, bout.episode.last_ms + plant.assets[name].rule.gap_ms)
             self._incidents.quieten(bout, over_ms, at_ms)
-            self._alarm(plant, bout, False, over_ms, at_ms)
+            if not self._incidents.active(name):
+                self._alarm(plant, bout, False, over_ms, at_ms)
 
     def _announce(self, plant: Plant, bout: Bout, at_ms: int) -> None:
         """Everything active in an incident follows its number, its onsets and its origin."""
@@ -195,11 +256,11 @@ class AssetDesk:
         rule = plant.assets[name].rule
         if standing := self.evidence[name].standing(rule, at_ms):
             self._timers.ask(f"asset:{name}", standing[0].event_ms + rule.window_ms)
-        if bout := self._incidents.active(name):
-            self._timers.ask(f"asset:{name}", bout.episode.last_ms + rule.gap_ms)
+        if (bout := self._incidents.active(name)) and bout.episode.last_ms + rule.gap_ms > at_ms:
+            self._timers.ask(f"asset:{name}", bout.episode.last_ms + rule.gap_ms)  # later, only a message ends it
 
     def _show(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
-        standing = self.evidence[name].standing(plant.assets[name].rule, at_ms)
+        standing = self.evidence[name].standing(plant.assets[name].rule, at_ms) + self._last_words(plant, name)
         bout = self._incidents.active(name)
         state = INCIDENT if bout else SUSPECT if standing else NORMAL
         for tag, value in (

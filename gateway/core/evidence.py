@@ -8,6 +8,7 @@ is asked again, and what has changed is the revision.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,6 +25,7 @@ class Basis(IntEnum):
     CLAIM = 0  # the node says so; a Score is awaited
     SCORE = 1  # the gateway's model says so, too
     UNSCORED = 2  # the node says so, and no Score will come
+    LAST_WORD = 3  # said before, and nothing else since: silence takes nothing back
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,10 +67,26 @@ class Evidence:
 
     def take(self, entry: int) -> Verdict | None:
         """Take away the Verdict that `entry` brought, and return it; None if it does not stand."""
+        taken = None
         for index in range(len(self.verdicts) - 1, -1, -1):
             if self.verdicts[index].entry == entry:
-                return self.verdicts.pop(index)
-        return None
+                taken = self.verdicts.pop(index)
+        return taken
+
+    def newest_of(self, node: str) -> Verdict | None:
+        """The newest Verdict of one node."""
+        return next((v for v in reversed(self.verdicts) if v.node == node), None)
+
+    def answered(self, node: str, event_ms: int, k: int) -> list[Verdict]:
+        """A node has said "normal" at a moment: its last words from there on do not stand, nor those of others that
+        stood only together with it. Takes them away and returns them, oldest first.
+        """
+        words = [v for v in self.verdicts if v.basis is Basis.LAST_WORD and v.event_ms >= event_ms]
+        left = Counter(v.event_ms for v in words if v.node != node)
+        gone = [v for v in words if v.node == node or left[v.event_ms] < k]
+        if gone:
+            self.verdicts = [v for v in self.verdicts if v not in gone]
+        return gone
 
     def withdraw(self, node: str) -> list[Verdict]:
         """Take away all Verdicts of one node, and return them."""

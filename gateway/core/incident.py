@@ -61,9 +61,12 @@ class Incidents:
         self.bouts: dict[str, list[Bout]] = {}  # asset -> its reachable bouts, by onset
 
     def active(self, asset: str) -> Bout | None:
-        """The bout that an asset is in at present: only its newest can be."""
-        bouts = self.bouts.get(asset)
-        return bouts[-1] if bouts and not bouts[-1].over else None
+        """The newest bout of an asset that is not over."""
+        return next((bout for bout in reversed(self.bouts.get(asset, ())) if not bout.over), None)
+
+    def unfinished(self, asset: str) -> list[Bout]:
+        """Bouts of an asset that are not over, oldest first; several only where late news are a node's last word."""
+        return [bout for bout in self.bouts.get(asset, ()) if not bout.over]
 
     def touching(self, asset: str, from_ms: int, to_ms: int, gap_ms: int) -> list[Bout]:
         """An asset's bouts that a stretch of time belongs to or follows by less than `gap_ms`, oldest first."""

@@ -123,13 +123,13 @@ class NodeDesk:
                 self._claimed(plant, entry, name, message, event_ms, at_ms)
             case Window():
                 self._sensor(plant, name, 0, event_ms, at_ms)
-                self._looked(name, message.score, event_ms)
+                self._looked(plant, name, message.score, event_ms, at_ms)
                 self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
             case Health():
                 fault = message.why if _is_fault(message.why) else 0
                 self._sensor(plant, name, fault, event_ms, at_ms)
                 if not fault:
-                    self._looked(name, message.score, event_ms)
+                    self._looked(plant, name, message.score, event_ms, at_ms)
                 self._tag(name, "battery", message.battery_mv, event_ms)
                 if message.temperature_cdeg is not None:
                     self._tag(name, "temperature", message.temperature_cdeg, event_ms)
@@ -190,11 +190,12 @@ class NodeDesk:
         verdict = Verdict(event_ms, entry, name, basis, percent, flag.why)
         self._assets.add(plant, plant.nodes[name].asset, verdict, at_ms)
 
-    def _looked(self, name: str, code: int, event_ms: int) -> None:
+    def _looked(self, plant: Plant, name: str, code: int, event_ms: int, at_ms: int) -> None:
         """A node has looked at its machine and says how it scored."""
         self._tag(name, "score", score.percent(code), event_ms)
         if code <= score.AT_THRESHOLD:
             self._tag(name, "anomalous", False, event_ms)
+            self._assets.normal(plant, plant.nodes[name].asset, name, event_ms, at_ms)
 
     def _rescore(
         self, plant: Plant, entry: int, name: str, features: Features | None, event_ms: int, at_ms: int, *,

@@ -128,7 +128,7 @@ class Rule:
     @property
     def gap_ms(self) -> int:
         """What really separates one episode from the next: what still counts within the window is not over."""
-        return max(self.window_ms, self.quiet_ms)
+        return max(self.window_ms, self.quiet_ms, 2)
 
 
 @dataclass(frozen=True, slots=True)

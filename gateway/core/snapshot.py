@@ -46,6 +46,8 @@ def take(engine: Engine) -> bytes:
                 for name, evidence in engine.assets.evidence.items()
             },
             "forgotten_ms": engine.assets.forgotten_ms,
+            "anomalous_ms": engine.assets.anomalous_ms,
+            "normal_ms": engine.assets.normal_ms,
             "asset_quality": {name: int(quality) for name, quality in engine.assets.quality.items()},
             "pending": [
                 [entry, p.node, p.model, p.event_ms, p.deadline_ms, p.feature_set, p.values, p.claimed]
@@ -91,6 +93,7 @@ def _restore(s: dict[str, Any]) -> Engine:
         for name, rows in s["evidence"].items()
     }
     engine.assets.forgotten_ms = s["forgotten_ms"]
+    engine.assets.anomalous_ms, engine.assets.normal_ms = s["anomalous_ms"], s["normal_ms"]
     engine.assets.quality = {name: Quality(quality) for name, quality in s["asset_quality"].items()}
     engine.rescores.pending = {
         entry: Pending(node, model, event_ms, deadline_ms, feature_set, tuple(values), claimed)

@@ -103,11 +103,13 @@ class Bench:
     decisions: list[bytes] = field(default_factory=list)
     now_ms: int = 0
     ticking: bool = True
+    well: bool = False
+    """Every node says "normal" one millisecond after each of its Flags: time alone tells when it has been quiet."""
 
     @classmethod
-    def of(cls, configured: Plant, *, born: int = 0) -> Bench:
+    def of(cls, configured: Plant, *, born: int = 0, well: bool = True) -> Bench:
         """Configured at second 0; with `born`, every node has announced a heartbeat of so many seconds."""
-        bench = cls()
+        bench = cls(well=well)
         bench.at(0, Configured(configured))
         for node in configured.nodes if born else ():
             bench.says(0, node, birth(born))
@@ -128,7 +130,10 @@ class Bench:
 
     def says(self, seconds: float, node: str, message: UpMessage, *, late_s: float = 0) -> Decision:
         """A node's message of a moment in the plant, taken up `late_s` seconds after it."""
-        return self.at(seconds + late_s, report(node, message, ms(seconds)))
+        decision = self.at(seconds + late_s, report(node, message, ms(seconds)))
+        if self.well and isinstance(message, Flag) and not 4 <= message.why <= 8:
+            self._enter(ms(seconds + late_s), report(node, health(), ms(seconds) - age.decode(message.age) + 1))
+        return decision
 
     def flags(self, *spoken: tuple[float, str], late_s: float = 0) -> Bench:
         """Flags of (second, node), in the order given."""

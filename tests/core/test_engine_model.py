@@ -214,6 +214,7 @@ def test_the_order_of_arrival_does_not_matter_in_the_end(spoken, rule, correlate
         bench = Bench.of(plant(ASSETS, feeds=FEEDS, rule=rule, correlate_s=correlate_s))
         for index, (second, node) in enumerate(order):
             bench.at(401 + index / 1000, report(node, flag(), ms(second)))
+            bench.at(401 + index / 1000, report(node, health(), ms(second) + 1))
         bench.until(402)
         alarms = {a.alarm: a.active for a in bench.engine.present_alarms() if a.active}
         return sorted((sorted(i.assets), i.nodes, i.origin, i.onset_ms) for i in bench.open()), alarms
@@ -234,6 +235,7 @@ def test_late_data_ends_like_data_in_time(spoken, rule):
         in_time.says(second, node, flag())
     for second, node in spoken:
         late.at(401, report(node, flag(), ms(second)))
+        late.at(401, report(node, health(), ms(second) + 1))
     ends = [
         sorted((i.assets[0] and sorted(i.assets), i.nodes, i.origin, i.onset_ms) for i in bench.until(402).open())
         for bench in (in_time, late)

@@ -98,7 +98,7 @@ def test_older_news_of_the_sensor_changes_nothing():
 
 
 def test_the_events_time_is_arrival_minus_age():
-    bench = Bench.of(plant())
+    bench = Bench.of(plant(), well=False)
     bench.says(100, "a", flag(age_code=code_of(64)))
     assert bench.tag("node/a/score").source_ms == ms(36)
     bench.says(101, "b", flag())

@@ -13,7 +13,7 @@ PUMP = anomaly("pump")
 
 def claimed() -> tuple[Bench, int, int]:
     """An incident on two claims that wait for their Scores, and the entries that brought them."""
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     bench.says(0, "a", flag(features=True))
     bench.says(1, "b", flag(features=True))
     return bench, bench.entries[-2].id, bench.entries[-1].id
@@ -50,7 +50,7 @@ def test_a_refuting_score_takes_the_ground_away():
 
 
 def test_a_refuted_neighbour_leaves_the_incident_to_the_others():
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     bench.says(0, "a", flag(features=True))
     bench.says(0, "b", flag(features=True))
     entry = bench.entries[-1].id
@@ -68,7 +68,7 @@ def test_a_refuting_score_after_the_end_refutes_what_is_over():
     bench.says(0, "a", flag(features=True), late_s=900)
     bench.says(1, "b", flag(features=True), late_s=900)
     assert bench.story() == [(1, "opened"), (1, "closed")]
-    bench.scored(902, bench.entries[-1].id, 50)
+    bench.scored(902, bench.entries[-2].id, 50)  # of the Flag before the last all-clear
     assert bench.story()[-1] == (1, "refuted")
     assert bench.history(PUMP) == ["raised", "returned"]
 
@@ -78,7 +78,7 @@ def test_a_refuted_verdict_in_the_middle_makes_two_of_one(middle, last, onset):
     bench = Bench.of(plant(model="m", rule=Rule(1, 60_000, 120_000)))
     for second, node in ((0, "a"), (last, "b"), (middle, "c")):
         bench.says(second, node, flag(features=True), late_s=last - second)
-    entry = bench.entries[-1].id
+    entry = bench.entries[-2].id
     assert [i.onset_ms for i in bench.open()] == [ms(0)]
     bench.scored(last + 1, entry, 0)
     assert [i.onset_ms for i in bench.open()] == [ms(onset)]
@@ -87,7 +87,7 @@ def test_a_refuted_verdict_in_the_middle_makes_two_of_one(middle, last, onset):
 
 def test_a_beginning_that_only_the_incident_remembers_is_not_refuted(monkeypatch):
     monkeypatch.setattr(assets, "MAX_VERDICTS", 2)
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     for second, node in enumerate("abc"):
         bench.says(second, node, flag(features=True))
     for entry in list(bench.engine.waiting)[1:]:
@@ -118,7 +118,7 @@ def test_a_failed_score_leaves_the_claim_and_says_why():
 
 
 def test_the_score_finds_what_the_node_has_not():
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     bench.says(0, "a", window())
     entry = bench.entries[-1].id
     assert not basis(bench)
@@ -128,7 +128,7 @@ def test_the_score_finds_what_the_node_has_not():
 
 
 def test_a_missing_model_leaves_the_claim_and_says_so():
-    bench = Bench.of(plant(model="m", models={}))
+    bench = Bench.of(plant(model="m", models={}), well=False)
     assert bench.tag("node/a/host_score").quality is Quality.CONFIGURATION
     bench.says(0, "a", flag(features=True))
     assert not bench.engine.waiting
@@ -138,7 +138,7 @@ def test_a_missing_model_leaves_the_claim_and_says_so():
 
 
 def test_without_features_there_is_nothing_to_score():
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     bench.says(0, "a", flag())
     assert not bench.engine.waiting
     assert basis(bench) == [Basis.UNSCORED]
@@ -146,7 +146,7 @@ def test_without_features_there_is_nothing_to_score():
 
 def test_more_windows_than_may_wait_do_not_wait(monkeypatch):
     monkeypatch.setattr(rescore, "MAX_PENDING", 2)
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     for second, node in enumerate("abc"):
         bench.says(second, node, flag(features=True))
     assert len(bench.engine.waiting) == 2
@@ -155,6 +155,6 @@ def test_more_windows_than_may_wait_do_not_wait(monkeypatch):
 
 
 def test_each_window_is_said_to_wait_once():
-    bench = Bench.of(plant(model="m"))
+    bench = Bench.of(plant(model="m"), well=False)
     assert bench.says(0, "a", flag(features=True)).waiting == [(2, ms(5))]
     assert bench.says(1, "b", flag()).waiting == []

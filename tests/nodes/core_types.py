@@ -92,8 +92,8 @@ class Clock(Structure):
 class Record(Structure):
     _fields_ = (
         ("write", c_uint32), ("partial_iv_ceiling", c_uint32), ("seq_ceiling", c_uint32), ("seq_unused", c_uint32),
-        ("last_command", c_uint32), ("heartbeat_ms", c_uint32), ("wake_ms", c_uint32), ("epoch", c_uint16),
-        ("last_result", c_uint8),
+        ("last_command", c_uint32), ("heartbeat_ms", c_uint32), ("wake_ms", c_uint32), ("down_unused", c_uint32),
+        ("epoch", c_uint16), ("last_result", c_uint8),
     )  # fmt: skip
 
 

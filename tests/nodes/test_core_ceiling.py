@@ -6,7 +6,7 @@ import ctypes
 from ctypes import byref, c_uint32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.nodes import core_types as core
@@ -192,6 +192,7 @@ OPERATIONS = st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(OPERATIONS, max_size=12))
+@example([("take", 1), ("rot, then boot", 0), ("cut", "erased"), ("take", 1), ("take", 1)])
 def test_nothing_repeats_whatever_happens(library, operations):
     numbers = Numbers(library)
     numbers.boot()

@@ -255,6 +255,40 @@ async def test_mqtt_on_the_topics_of_the_contract(start, program, broker):
     assert (counters["wakes"], counters["unacked"], counters["refused"]) == (3, 0, 0)
 
 
+async def test_mqtt_finds_a_broker_that_was_restarted(start, program, tmp_path):
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    if "libmosquitto" not in linked:
+        pytest.skip("built without libmosquitto")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
+    if mosquitto is None:
+        pytest.skip("needs mosquitto")
+    (tmp_path / "late.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    process = start(f"mqtt:127.0.0.1:{port}", "--wake-ms", "100", "--listen-ms", "50")
+    for _ in range(2):
+        late = subprocess.Popen([mosquitto, "-c", tmp_path / "late.conf"], stderr=subprocess.DEVNULL)
+        try:
+            async with asyncio.timeout(30):
+                assert await heard_over_mqtt(port)
+        finally:
+            late.terminate()
+            await asyncio.to_thread(late.wait, 10)
+    assert process.poll() is None
+
+
+async def heard_over_mqtt(port: int) -> bool:
+    while True:
+        try:
+            async with aiomqtt.Client("127.0.0.1", port) as client:
+                await client.subscribe(f"stethos/nodes/{KID}/up", qos=1)
+                async for _ in client.messages:
+                    return True
+        except aiomqtt.MqttError:
+            await asyncio.sleep(0.05)
+
+
 def test_serial_through_a_pseudo_terminal(start, tmp_path):
     peer = Peer()
     path = tmp_path / "ttyNode"
@@ -277,6 +311,49 @@ def test_serial_through_a_pseudo_terminal(start, tmp_path):
     counters = finish(process)
     assert (counters["wakes"], counters["unacked"], counters["refused"]) == (3, 0, 0)
     assert not os.path.lexists(path)
+
+
+def test_a_line_taken_over_by_another_node_stays(start, tmp_path):
+    path = tmp_path / "ttyNode"
+    first = start(f"serial:{path}", "--wake-ms", "100", "--log")
+    first.stderr.readline()  # it has sent: its line is there
+    (tmp_path / "flash").unlink()
+    second = start(f"serial:{path}", "--wake-ms", "100", "--log")
+    second.stderr.readline()
+    taken = path.readlink()
+    first.send_signal(signal.SIGTERM)
+    finish(first)
+    assert path.readlink() == taken
+    second.send_signal(signal.SIGTERM)
+    finish(second)
+    assert not os.path.lexists(path)
+
+
+def test_a_link_to_anything_but_a_pseudo_terminal_is_left_alone(start, tmp_path):
+    path = tmp_path / "ttyReal"
+    path.symlink_to("/dev/ttyS0")
+    _, error = start(f"serial:{path}").communicate(timeout=10)
+    assert "ttyReal" in error
+    assert str(path.readlink()) == "/dev/ttyS0"
+
+
+def test_a_gateway_that_restarts_loses_nothing(start, udp):
+    """While its port is closed every datagram is answered with an ICMP error."""
+    address = udp.getsockname()
+    process = start(link_of(udp), "--wake-ms", "100", "--listen-ms", "50", "--log")
+    serve_udp(udp, peer := Peer(), process, until=lambda: len(peer.received) >= 3)
+    udp.close()
+    refused = [process.stderr.readline() for _ in range(12)]
+    assert process.poll() is None, refused
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind(address)
+        serve_udp(again, peer, process, until=lambda: peer.received[-1].seq >= 6)
+        process.send_signal(signal.SIGTERM)
+        serve_udp(again, peer, process)
+    counters = finish(process)
+    heard = {message.seq for message in peer.received}
+    assert heard == set(range(max(heard) + 1))
+    assert counters["ring_drops"] == 0
 
 
 def test_lost_state_is_not_made_up_for(start, udp, tmp_path):

@@ -16,7 +16,7 @@ static uint32_t get32(const uint8_t *at) {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* The layout, little-endian: seven numbers, epoch, last result, version, CRC-32 of all before it. */
+/* The layout, little-endian: seven numbers, epoch, last result, version, one number, CRC-32 of all before it. */
 static void pack(const struct record *record, uint8_t out[PORT_RECORD_SIZE]) {
     memset(out, 0, PORT_RECORD_SIZE);
     put32(out, record->write);
@@ -30,6 +30,7 @@ static void pack(const struct record *record, uint8_t out[PORT_RECORD_SIZE]) {
     out[29] = (uint8_t)(record->epoch >> 8);
     out[30] = record->last_result;
     out[31] = VERSION;
+    put32(out + 32, record->down_unused);
     put32(out + CRC_AT, crc32(out, CRC_AT));
 }
 
@@ -47,27 +48,14 @@ static bool unpack(const uint8_t in[PORT_RECORD_SIZE], struct record *out) {
         .wake_ms = get32(in + 24),
         .epoch = (uint16_t)(in[28] | in[29] << 8),
         .last_result = in[30],
+        .down_unused = get32(in + 32),
     };
     return true;
 }
 
-enum slot_state { VALID, BLANK, BROKEN };
-
-static bool is_blank(const uint8_t in[PORT_RECORD_SIZE]) {
-    for (unsigned i = 1; i < PORT_RECORD_SIZE; i++) {
-        if (in[i] != in[0]) {
-            return false;
-        }
-    }
-    return in[0] == 0x00 || in[0] == 0xFF;
-}
-
-static enum slot_state read_slot(const struct port *port, uint8_t slot, struct record *out) {
+static bool read_slot(const struct port *port, uint8_t slot, struct record *out) {
     uint8_t bytes[PORT_RECORD_SIZE];
-    if (!port->persist_read(port->context, slot, bytes)) {
-        return BROKEN;
-    }
-    return unpack(bytes, out) ? VALID : is_blank(bytes) ? BLANK : BROKEN;
+    return port->persist_read(port->context, slot, bytes) && unpack(bytes, out);
 }
 
 static bool write_slot(const struct port *port, uint8_t slot, const struct record *record) {
@@ -88,20 +76,19 @@ bool ceiling_provision(const struct port *port) {
 
 bool ceiling_open(struct ceiling *ceiling, const struct port *port) {
     struct record found[PORT_SLOTS];
-    const enum slot_state first = read_slot(port, 0, &found[0]);
-    const enum slot_state second = read_slot(port, 1, &found[1]);
-    if (first != VALID && second != VALID) {
+    const bool first = read_slot(port, 0, &found[0]);
+    const bool second = read_slot(port, 1, &found[1]);
+    if (!first && !second) {
         return false;
     }
-    const bool both = first == VALID && second == VALID;
-    const bool second_newer = both ? (int32_t)(found[1].write - found[0].write) > 0 : second == VALID;
+    const bool other_broken = !first || !second;
+    const bool second_newer = other_broken ? second : (int32_t)(found[1].write - found[0].write) > 0;
     const uint8_t slot = second_newer ? 1 : 0;
-    const bool other_broken = first == BROKEN || second == BROKEN;
     memset(ceiling, 0, sizeof *ceiling);
     ceiling->record = found[slot];
     ceiling->slot = slot;
-    /* A slot that is broken may have been written whole, been used, and rotted since: it was one block ahead at most.
-     */
+    /* A slot that is broken, or blank, may have been written whole, been used, and rotted or been erased since: it was
+     * one block ahead at most. */
     struct record *record = &ceiling->record;
     ceiling->next_partial_iv = other_broken ? raised(record->partial_iv_ceiling) : record->partial_iv_ceiling;
     ceiling->next_seq = other_broken ? raised(record->seq_ceiling) : record->seq_ceiling;

@@ -20,12 +20,13 @@ struct record {
     uint32_t last_command;
     uint32_t heartbeat_ms; /* as commanded; 0: as built */
     uint32_t wake_ms;      /* as commanded; 0: as built */
+    uint32_t down_unused;  /* no partial IV below this is taken downward, under `epoch` */
     uint16_t epoch;
     uint8_t last_result;
 };
 
 struct ceiling {
-    struct record record; /* what is durable */
+    struct record record; /* what is durable; `down_unused` runs ahead, and becomes so with the next write */
     uint32_t next_partial_iv;
     uint32_t next_seq;
     uint32_t skipped; /* numbers before the first seq since the reset that were perhaps never used */

@@ -30,3 +30,9 @@ uint32_t clock_local_ms(const struct clock *clock, uint32_t ms) {
     const int64_t local = (int64_t)ms + (int64_t)ms * clock->fast_ppm / 1000000;
     return local > UINT32_MAX ? UINT32_MAX : (uint32_t)local;
 }
+
+uint64_t clock_gateway_ms(const struct clock *clock, uint64_t local_ms) {
+    const uint64_t million = 1000000;
+    const uint64_t rate = (uint64_t)((int64_t)million - clock->fast_ppm);
+    return local_ms / million * rate + local_ms % million * rate / million;
+}

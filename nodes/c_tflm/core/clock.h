@@ -22,6 +22,9 @@ struct clock {
 /* It is `gateway_ms` at the gateway when it is `local_ms` here. */
 void clock_compare(struct clock *clock, uint64_t local_ms, uint64_t gateway_ms);
 
+/* How much time has passed at the gateway when `local_ms` have passed here. */
+uint64_t clock_gateway_ms(const struct clock *clock, uint64_t local_ms);
+
 /* How long to wait on the node's clock for `ms` to pass at the gateway. */
 uint32_t clock_local_ms(const struct clock *clock, uint32_t ms);
 

@@ -1,6 +1,5 @@
 #include "feature_set.h"
 
-enum { SET_STATISTICS = 1, STATISTICS_PER_CHANNEL = 3 };
 enum { WHY_NONE = 0, WHY_STUCK = 4, WHY_SATURATED = 5 };
 
 /* floor(sqrt(x)), one result bit at a time from the top, as one does it by hand. */
@@ -23,12 +22,12 @@ static int64_t floor_divide(int64_t a, int64_t b) {
 }
 
 uint8_t feature_set_size(uint8_t feature_set, uint8_t channels) {
-    return feature_set == SET_STATISTICS ? (uint8_t)(STATISTICS_PER_CHANNEL * channels) : 0;
+    return feature_set == FEATURE_SET_STATISTICS ? (uint8_t)(FEATURES_PER_CHANNEL * channels) : 0;
 }
 
 void features_statistics(const int16_t *samples, uint16_t samples_n, uint8_t channels, int32_t *out) {
     const int64_t n = samples_n;
-    for (uint32_t c = 0; c < channels; c++, out += STATISTICS_PER_CHANNEL) {
+    for (uint32_t c = 0; c < channels; c++, out += FEATURES_PER_CHANNEL) {
         int64_t sum = 0;
         int64_t squares = 0;
         int32_t low = INT16_MAX;

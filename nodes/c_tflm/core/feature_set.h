@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+enum { FEATURE_SET_STATISTICS = 1, FEATURES_PER_CHANNEL = 3 };
+
 /* How many features a set gives for so many channels; 0 if this firmware does not compute that set. */
 uint8_t feature_set_size(uint8_t feature_set, uint8_t channels);
 

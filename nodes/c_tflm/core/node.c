@@ -38,6 +38,10 @@ void node_without_number(struct node *node) {
     }
 }
 
+uint64_t node_after(const struct node *node, uint32_t ms) {
+    return node_now(node) + clock_local_ms(&node->kept->clock, ms);
+}
+
 uint32_t node_wake_ms(const struct node *node) {
     const uint32_t commanded = node->kept->ceiling.record.wake_ms;
     return commanded != 0 ? commanded : node->config->wake_ms;
@@ -48,13 +52,15 @@ uint32_t node_heartbeat_ms(const struct node *node) {
     return commanded != 0 ? commanded : node->config->heartbeat_ms;
 }
 
-static uint32_t seal_of(const struct node_kept *kept) {
-    return crc32((const uint8_t *)kept, offsetof(struct node_kept, seal)) ^ (uint32_t)sizeof *kept;
+/* Under another key the numbers in there are worth nothing: the seal is this key's, too. */
+static uint32_t seal_of(const struct node *node) {
+    const uint32_t key = crc32(node->keys.iv_up, sizeof node->keys.iv_up);
+    return crc32((const uint8_t *)node->kept, offsetof(struct node_kept, seal)) ^ (uint32_t)sizeof *node->kept ^ key;
 }
 
 /* The seal is broken while the node is awake: a reset in between must not go on from numbers that were used. */
-static void break_seal(struct node_kept *kept) {
-    kept->seal = ~seal_of(kept);
+static void break_seal(struct node *node) {
+    node->kept->seal = ~seal_of(node);
 }
 
 static bool start_anew(struct node *node) {
@@ -70,6 +76,7 @@ static bool start_anew(struct node *node) {
         return false;
     }
     kept->downlink.epoch = kept->ceiling.record.epoch;
+    kept->downlink.replay = replay_from(kept->ceiling.record.down_unused);
     return true;
 }
 
@@ -83,47 +90,51 @@ enum node_state node_init(struct node *node, const struct node_config *config, c
     node->kept = kept;
     node->state = NODE_RUNNING;
     keys_init(&node->keys, config->kid, config->secret);
-    const bool slept = kept->seal == seal_of(kept);
+    const bool slept = kept->seal == seal_of(node);
     if (!slept && !start_anew(node)) {
         node->state = NODE_NO_RECORD;
         node_tell(node, EVENT_NO_RECORD, 0);
     }
-    break_seal(kept);
+    break_seal(node);
     return node->state;
 }
 
+/* A report comes as often as announced: now, if at the next wake it would be late. A sixteenth of a wake is jitter. */
 static void report_due(struct node *node) {
     struct node_kept *kept = node->kept;
+    const uint32_t wake_ms = node_wake_ms(node);
     if (kept->birth_due) {
         node_report_birth(node);
     }
-    if (node_now(node) >= kept->health_due_ms) {
+    if (node_after(node, wake_ms - wake_ms / 16) > kept->health_due_ms) {
         node_report_health(node);
-        kept->health_due_ms = node_now(node) + node_heartbeat_ms(node);
+        kept->health_due_ms = node_after(node, node_heartbeat_ms(node));
     }
 }
 
-/* Wakes keep to their grid; those that were slept or worked through are left out. */
+/* Wakes keep to their grid, which is the gateway's time; those that were slept or worked through are left out. */
 static uint32_t until_next_wake(struct node *node) {
     struct node_kept *kept = node->kept;
     const uint64_t now = node_now(node);
-    kept->wake_due_ms += node_wake_ms(node);
-    if (kept->wake_due_ms < now || kept->wake_due_ms - now > node_wake_ms(node)) {
+    const uint32_t wake_ms = clock_local_ms(&kept->clock, node_wake_ms(node));
+    kept->wake_due_ms += wake_ms;
+    if (kept->wake_due_ms < now || kept->wake_due_ms - now > wake_ms) {
         kept->wake_due_ms = now;
     }
-    return clock_local_ms(&kept->clock, (uint32_t)(kept->wake_due_ms - now));
+    const uint64_t sleep_ms = kept->wake_due_ms - now;
+    return sleep_ms < NODE_NEVER ? (uint32_t)sleep_ms : NODE_NEVER - 1;
 }
 
 static void fall_asleep(struct node *node) {
     node_enter(node, SLEEPING);
-    node->kept->seal = seal_of(node->kept);
+    node->kept->seal = seal_of(node);
 }
 
 uint32_t node_step(struct node *node) {
     if (node->state != NODE_RUNNING) {
         return NODE_NEVER;
     }
-    break_seal(node->kept);
+    break_seal(node);
     node_enter(node, COMPUTING);
     node->kept->counters.wakes++;
     if (node->kept->birth_due) {
@@ -139,7 +150,7 @@ uint32_t node_step(struct node *node) {
 
 uint16_t node_flush(struct node *node) {
     if (node->state == NODE_RUNNING) {
-        break_seal(node->kept);
+        break_seal(node);
         node_enter(node, COMPUTING);
         node->kept->resend_at_wake = node->kept->counters.wakes;
         report_due(node);
@@ -156,6 +167,6 @@ void node_stop(struct node *node) {
     if (!ceiling_settle(&node->kept->ceiling, node->port)) {
         node_tell(node, EVENT_NOT_KEPT, 0);
     }
-    break_seal(node->kept);
+    break_seal(node);
     node->state = NODE_STOPPED;
 }

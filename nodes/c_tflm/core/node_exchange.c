@@ -20,7 +20,9 @@ static bool transmit_one(struct node *node, size_t at, const struct ring_entry *
         node_without_number(node);
         return false;
     }
-    const size_t n = ring_message(&kept->ring, at, entry, node_now(node), node->plaintext);
+    const uint64_t now = node_now(node);
+    const uint64_t age_ms = now > entry->at_ms ? clock_gateway_ms(&kept->clock, now - entry->at_ms) : 0;
+    const size_t n = ring_message(&kept->ring, at, entry, entry->at_ms + age_ms, node->plaintext);
     const size_t size = envelope_seal_up(&node->keys, &cipher, partial_iv, node->plaintext, n, node->frame);
     if (!node->port->send(node->port->context, node->frame, size)) {
         kept->counters.not_sent++;
@@ -31,24 +33,6 @@ static bool transmit_one(struct node *node, size_t at, const struct ring_entry *
     ring_sent(&kept->ring, at, entry);
     node_tell(node, EVENT_SENT, (uint32_t)entry->type << 16 | (entry->seq & UINT16_MAX));
     return true;
-}
-
-/* Sends what was never sent, and with `again` all the rest too. False if nothing went out. */
-static bool transmit(struct node *node, bool again) {
-    struct ring_entry entry;
-    size_t at = 0;
-    bool sent = false;
-    node_enter(node, RADIATING);
-    while (ring_next(&node->kept->ring, &at, &entry)) {
-        if (again || entry.sends == 0) {
-            if (!transmit_one(node, at, &entry)) {
-                break;
-            }
-            sent = true;
-        }
-    }
-    node_enter(node, COMPUTING);
-    return sent;
 }
 
 static bool has_unsent(const struct node *node) {
@@ -62,15 +46,32 @@ static bool has_unsent(const struct node *node) {
     return false;
 }
 
-static bool has_birth(const struct node *node) {
+/* Births, or all else: what was never sent, and with `again` the rest too. False once the port takes no more. */
+static bool transmit_those(struct node *node, bool births, bool again, bool *sent) {
     struct ring_entry entry;
     size_t at = 0;
     while (ring_next(&node->kept->ring, &at, &entry)) {
-        if (entry.type == MESSAGE_BIRTH) {
-            return true;
+        if ((entry.type == MESSAGE_BIRTH) == births && (again || entry.sends == 0)) {
+            if (!transmit_one(node, at, &entry)) {
+                return false;
+            }
+            *sent = true;
         }
     }
-    return false;
+    return true;
+}
+
+/* Sends what was never sent, and with `again` all the rest too; in a wake's first exchange never without the Birth that
+ * is not acknowledged. False if nothing went out. */
+static bool transmit(struct node *node, bool again, bool first) {
+    bool sent = false;
+    const bool birth_again = again || (first && has_unsent(node));
+    node_enter(node, RADIATING);
+    if (transmit_those(node, true, birth_again, &sent)) {
+        transmit_those(node, false, again, &sent);
+    }
+    node_enter(node, COMPUTING);
+    return sent;
 }
 
 static void take_ack(struct node *node, const struct ack *ack) {
@@ -81,11 +82,11 @@ static void take_ack(struct node *node, const struct ack *ack) {
     node_tell(node, EVENT_ACKNOWLEDGED, n);
     node->heard = true;
     clock_compare(&kept->clock, now, ack->ack_time_ms);
-    const uint64_t next = now + (uint64_t)ack->ack_next_s * 1000;
+    const uint64_t next = node_after(node, ack->ack_next_s < UINT32_MAX / 1000 ? ack->ack_next_s * 1000 : UINT32_MAX);
     if (ack->ack_next_s != 0 && next < kept->health_due_ms) {
         kept->health_due_ms = next; /* it is heard listening after it has sent */
     }
-    if (ack->ack_birth_wanted && !node->birth_asked && !has_birth(node)) {
+    if (ack->ack_birth_wanted && !node->birth_asked && !node_has_birth(node)) {
         node->birth_asked = true;
         node_report_birth(node);
     }
@@ -117,7 +118,7 @@ static uint8_t plan(const struct node *node, const struct command *command, stru
 }
 
 static void act(struct node *node, const struct command *command) {
-    const uint64_t heartbeat_due = node_now(node) + node_heartbeat_ms(node);
+    const uint64_t heartbeat_due = node_after(node, node_heartbeat_ms(node));
     if (command->command_kind == IDENTIFY) {
         node->port->identify(node->port->context);
         return;
@@ -149,13 +150,17 @@ static void take_command(struct node *node, const struct command *command) {
     node_report_result(node, command->command_id, code);
 }
 
-/* An epoch is kept before anything under it is acted on. */
-static bool follow_epoch(struct node *node) {
+/* An epoch is kept before anything under it is acted on. How far its numbers have come goes into the next record: what
+ * was acknowledged since lies below the numbers that a reset starts from, so a replay of it acknowledges nothing. */
+static bool follow_downlink(struct node *node) {
+    const struct downlink *downlink = &node->kept->downlink;
     struct record record = node->kept->ceiling.record;
-    if (node->kept->downlink.epoch == record.epoch) {
+    record.down_unused = downlink->replay.newest < UINT32_MAX ? downlink->replay.newest + 1 : UINT32_MAX;
+    if (downlink->epoch == record.epoch) {
+        node->kept->ceiling.record = record;
         return true;
     }
-    record.epoch = node->kept->downlink.epoch;
+    record.epoch = downlink->epoch;
     if (!node_keep(node, record)) {
         return false;
     }
@@ -183,7 +188,7 @@ static bool take_frame(struct node *node, size_t n) {
         node_tell(node, EVENT_REFUSED, verdict);
         return true;
     }
-    if (!follow_epoch(node)) {
+    if (!follow_downlink(node)) {
         return true;
     }
     if (message.type == MESSAGE_COMMAND) {
@@ -196,14 +201,15 @@ static bool take_frame(struct node *node, size_t n) {
 
 /* Until the time is up, all is acknowledged and no mail waits, or there is something new to send: true then. */
 static bool listen(struct node *node) {
+    const uint64_t end_ms = node_now(node) + node->config->listen_ms; /* a flood may leave left_ms as it is */
     uint32_t left_ms = node->config->listen_ms;
     node_enter(node, RADIATING);
-    for (;;) {
+    do {
         const size_t n = node->port->receive(node->port->context, node->frame, sizeof node->frame, &left_ms);
         if (n == 0 || !take_frame(node, n) || has_unsent(node)) {
             break;
         }
-    }
+    } while (node_now(node) < end_ms);
     node_enter(node, COMPUTING);
     return has_unsent(node);
 }
@@ -229,7 +235,7 @@ void node_exchange(struct node *node) {
     node->heard = false;
     node->birth_asked = false;
     for (unsigned i = 0; i < EXCHANGES_MAX && node->state == NODE_RUNNING; i++) {
-        if (!transmit(node, again)) {
+        if (!transmit(node, again, i == 0)) {
             break;
         }
         sent = true;

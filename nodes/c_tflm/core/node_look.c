@@ -1,13 +1,14 @@
 #include "feature_set.h"
 #include "node_internal.h"
 
-enum { FEATURES_PER_CHANNEL = 3 };
-
 /* Notes what stands; true at its onset, and at every flag_repeat-th wake after it. */
 static bool stands(struct node *node, uint8_t why) {
     struct node_kept *kept = node->kept;
     const uint16_t repeat = node->config->flag_repeat > 0 ? node->config->flag_repeat : 1;
     if (kept->standing != why) {
+        if (why == 0) {
+            kept->health_due_ms = 0; /* the all-clear is news: what was said before stands until it comes */
+        }
         kept->standing = why;
         kept->standing_for = 0;
     }

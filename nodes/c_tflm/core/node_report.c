@@ -2,6 +2,7 @@
 
 #include <wire_encode.h>
 
+#include "feature_set.h"
 #include "node_internal.h"
 
 enum { SEQ_BITS = 0xFFFF };
@@ -17,10 +18,24 @@ static bool take_seq(struct node *node, uint32_t *seq) {
     return false;
 }
 
+bool node_has_birth(const struct node *node) {
+    struct ring_entry entry;
+    size_t at = 0;
+    while (ring_next(&node->kept->ring, &at, &entry)) {
+        if (entry.type == MESSAGE_BIRTH) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is given up may be half of all numbers, or the Birth that tells which half: without one the gateway would take
+ * new numbers for old ones. */
 static void add(struct node *node, enum message_type type, uint32_t seq, size_t n) {
     const uint32_t dropped = ring_add(&node->kept->ring, (uint8_t)type, seq, node_now(node), node->message, n);
     if (dropped > 0) {
         node_tell(node, EVENT_MESSAGE_LOST, dropped);
+        node->kept->birth_due |= !node_has_birth(node);
     }
 }
 

@@ -61,7 +61,7 @@ struct port {
     size_t (*receive)(void *context, uint8_t *out, size_t size, uint32_t *left_ms);
 
     /* Two slots of PORT_RECORD_SIZE bytes. A write is durable when it returns true; one that is cut short may leave
-     * anything in its own slot and nothing in the other. A slot never written reads as all 00 or all FF. */
+     * anything in its own slot and nothing in the other. */
     bool (*persist_read)(void *context, uint8_t slot, uint8_t *out);
     bool (*persist_write)(void *context, uint8_t slot, const uint8_t *record);
 

@@ -25,3 +25,7 @@ bool replay_accept(struct replay *replay, uint32_t number) {
     replay->below |= UINT64_C(1) << (behind - 1);
     return true;
 }
+
+struct replay replay_from(uint32_t unused) {
+    return unused == 0 ? (struct replay){0} : (struct replay){UINT64_MAX, unused - 1, true};
+}

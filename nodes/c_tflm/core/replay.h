@@ -14,4 +14,7 @@ struct replay {
 /* True, and marked as seen, if it never was; false if it was or is too old to tell. */
 bool replay_accept(struct replay *replay, uint32_t number);
 
+/* All numbers below `unused` count as seen. */
+struct replay replay_from(uint32_t unused);
+
 #endif

@@ -143,6 +143,9 @@ static struct link *mqtt_open(const char *address, const char *kid_hex, char err
 }
 
 static bool mqtt_send(struct link *link, const uint8_t *envelope, size_t n) {
+    for (int i = 0; i < 2 && !link->connected; i++) {
+        turn(link, SLICE_MS); /* who cannot send does not listen either: only here can the broker be found again */
+    }
     if (!link->connected) {
         return false;
     }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -31,11 +30,19 @@ static void make_raw(int fd) {
     }
 }
 
-static bool place_symlink(const char *target, const char *path) {
-    struct stat found;
-    if (lstat(path, &found) == 0 && S_ISLNK(found.st_mode)) {
-        unlink(path); /* left behind by a node that was killed */
+/* Takes away a symbolic link to `target`, or to something within it if it ends in a slash; nothing else. */
+static void remove_symlink(const char *target, const char *path) {
+    char found[256];
+    const ssize_t n = readlink(path, found, sizeof found - 1);
+    found[n > 0 ? n : 0] = '\0';
+    const size_t same = strlen(target);
+    if (strncmp(found, target, same) == 0 && (target[same - 1] == '/' || found[same] == '\0')) {
+        unlink(path);
     }
+}
+
+static bool place_symlink(const char *target, const char *path) {
+    remove_symlink("/dev/pts/", path); /* left behind by a node that was killed */
     return symlink(target, path) == 0;
 }
 
@@ -108,7 +115,10 @@ static void serial_wait(struct link *link, uint32_t ms) {
 }
 
 static void serial_close(struct link *link) {
-    unlink(link->path);
+    const char *name = ptsname(link->fd);
+    if (name != NULL) {
+        remove_symlink(name, link->path); /* unless another node has taken the place */
+    }
     close(link->fd);
     close(link->peer);
     free(link);
