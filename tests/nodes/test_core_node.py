@@ -87,6 +87,21 @@ def test_unacknowledged_messages_are_sent_again_with_their_number_and_age(librar
     assert node.flush() == 0
 
 
+def test_an_all_clear_goes_out_in_the_same_wake(library, board, gateway):
+    normal = board.window
+    node = Node(library, board)
+    node.step()
+    board.window = stuck
+    node.step()
+    assert [flag.why for flag in gateway.of(Flag)] == [4]
+    told = len(gateway.of(Health))
+    board.window = normal
+    node.step()
+    assert [health.why for health in gateway.of(Health)[told:]] == [0], "not only at the next heartbeat"
+    node.step()
+    assert len(gateway.of(Health)) == told + 1
+
+
 def test_a_silent_gateway_costs_ever_fewer_resends(library, board, gateway):
     gateway.answers = False
     node = Node(library, board)
