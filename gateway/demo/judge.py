@@ -73,7 +73,7 @@ def table(summary: Summary) -> list[str]:
             f"| {n.faulty} | {_of(n.flagged_faulty, n.faulty)} | {_of(n.scored_faulty, n.faulty)} |"
         )
     lines.append("")
-    lines.append(f"{summary.incidents} incidents, {summary.alarms} alarms raised")
+    lines.append(f"incidents: {summary.incidents}, alarms raised: {summary.alarms}")
     lines.extend(f"{n.node}: {n.note}" for n in summary.nodes)
     return lines
 
