@@ -98,11 +98,15 @@ class AssetDesk:
 
     def withdraw(self, plant: Plant, name: str, node: str, at_ms: int) -> None:
         """A node no longer watches the asset: what it said does not count any more."""
-        self.anomalous_ms.pop(node, None)
-        self.normal_ms.pop(node, None)
+        self.forget_words(node)
         for verdict in self.evidence[name].withdraw(node):
             self.judge(plant, name, verdict.event_ms, at_ms)
         self.on_timer(plant, name, at_ms, at_ms)
+
+    def forget_words(self, node: str) -> None:
+        """A node no longer watches what it has spoken of."""
+        self.anomalous_ms.pop(node, None)
+        self.normal_ms.pop(node, None)
 
     def on_timer(self, plant: Plant, name: str, due_ms: int, at_ms: int) -> None:
         """Evidence has left the window, or the asset has been quiet for a while."""

@@ -109,6 +109,14 @@ def test_a_removed_node_has_no_last_word():
     assert not bench.open()
 
 
+def test_a_node_takes_no_last_word_to_another_asset():
+    bench = Bench.of(plant(nodes={"pump": "ab", "fan": "de"}), well=False).flags((0, "a"), (1, "b")).until(HOUR)
+    bench.at(HOUR, Configured(plant(nodes={"fan": "deab"}, feeds={})))
+    assert bench.engine.assets.anomalous_ms == {}
+    assert bench.tag("asset/fan/state").value == 0
+    assert not bench.open()
+
+
 def test_a_snapshot_in_the_silence_goes_on_as_if_there_had_been_none():
     bench = dying().until(HOUR)
     other = snapshot.restore(snapshot.take(bench.engine))
