@@ -64,15 +64,23 @@ def load_settings(file: Path) -> Settings:
 
 def load_models(settings: Settings) -> dict[str, Model]:
     """The bundles that assets name. A broken one is logged and left out: the nodes' claims then stand alone."""
-    models = {}
+    models, broken = _try_models(settings)
+    for name, error in broken.items():
+        log.error("a bundle cannot be used; the nodes' claims stand", bundle=name, reason=str(error))
+    return models
+
+
+def _try_models(settings: Settings) -> tuple[dict[str, Model], dict[str, BundleBroken]]:
+    """The bundles that assets name: those that can be loaded and run, and why the others cannot."""
+    models, broken = {}, {}
     for name in settings.models():
         assert settings.rescoring.bundles is not None
         try:
             bundle = load_bundle(settings.rescoring.bundles / name)
             models[name] = Model(bundle, detectors.detector(bundle))
         except BundleBroken as error:
-            log.error("a bundle cannot be used; the nodes' claims stand", bundle=name, reason=str(error))
-    return models
+            broken[name] = error
+    return models, broken
 
 
 class Gateway:
@@ -220,7 +228,7 @@ def tag_table(settings: Settings) -> list[dict[str, str]]:
     plant = configured_plant(settings)
     columns = {}
     for name, module in extensions.output_modules().items():
-        table = getattr(settings.output, name)
+        table = output_table(settings, name)
         if table is not None:
             columns[name] = module.addresses(plant, table)
     return [
@@ -237,11 +245,5 @@ def tag_table(settings: Settings) -> list[dict[str, str]]:
 
 def check(settings: Settings) -> list[str]:
     """What is wrong beyond the file itself: bundles that cannot be loaded or run."""
-    faults = []
-    for name in settings.models():
-        assert settings.rescoring.bundles is not None
-        try:
-            detectors.detector(load_bundle(settings.rescoring.bundles / name))
-        except BundleBroken as error:
-            faults.append(f"asset.model {name!r}: {error}")
-    return faults
+    _, broken = _try_models(settings)
+    return [f"asset.model {name!r}: {error}" for name, error in broken.items()]

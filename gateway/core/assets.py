@@ -98,7 +98,6 @@ class AssetDesk:
 
     def withdraw(self, plant: Plant, name: str, node: str, at_ms: int) -> None:
         """A node no longer watches the asset: what it said does not count any more."""
-        self.forget_words(node)
         for verdict in self.evidence[name].withdraw(node):
             self.judge(plant, name, verdict.event_ms, at_ms)
         self.on_timer(plant, name, at_ms, at_ms)

@@ -259,9 +259,8 @@ class NodeDesk:
         for entry in [e for e, p in self._rescores.pending.items() if p.node == name]:
             del self._rescores.pending[entry]
             self._ledger.count("window_of_gone_node")
-        if asset not in plant.assets:
-            self._assets.forget_words(name)
-        else:
+        self._assets.forget_words(name)
+        if asset in plant.assets:
             self._assets.withdraw(plant, asset, name, at_ms)
 
     def _tag(self, name: str, tag: str, value: Value, event_ms: int, quality: Quality = Quality.GOOD) -> None:
