@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 NODE_BUILD := build/node
 DATA ?=
 
-.PHONY: help run test check sanitize setup node peers clean
+.PHONY: help run test check sanitize bench bench-backbone promises setup node peers clean
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: setup node ## Start the demo plant; DATA=FOLDER plays the recordings in it instead
 	$(BIN)/stethos demo $(if $(DATA),--data $(DATA))
@@ -29,8 +29,21 @@ sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a fe
 
 setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
-.PHONY: run-packages test-packages
-run-packages test-packages: %-packages:
+bench: bench-backbone ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
+	$(MAKE) promises
+
+promises: setup ## The figures of build/figures.json into docs/promises.md
+	$(BIN)/python -m tests.bench.page
+
+# One group alone, or a try of it: make bench-backbone GROUPS="ingest-udp latency --short"
+bench-backbone: test-packages setup node peers ## The spine under load and faults
+	$(BIN)/python -m tests.bench.backbone $(GROUPS)
+
+deb: deb-packages ## The Debian package: build/stethos_<version>_<architecture>.deb
+	deploy/debian/build
+
+.PHONY: deb run-packages test-packages deb-packages
+run-packages test-packages deb-packages: %-packages:
 	@deploy/system-packages $*
 
 $(VENV)/.done: pyproject.toml constraints.txt | run-packages

@@ -1,102 +1,65 @@
-"""The composition root: settings → the parts, wired once, in one TaskGroup."""
+"""The composition root: settings → the parts, wired once; a reload stops, starts and re-wires only what has changed."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
-from pydantic import BaseModel
 
-from gateway import __version__, config, detectors, extensions
-from gateway.config import Settings
+from gateway import __version__, configured, extensions
+from gateway.config import ConfigurationFaulty, Fault, Settings
 from gateway.core import roster
 from gateway.core.entry import Configured, Started
 from gateway.core.plant import Plant
-from gateway.detectors.bundle import BundleBroken
-from gateway.detectors.bundle import load as load_bundle
 from gateway.links import LinkFailed
 from gateway.outputs import Output, OutputFailed
-from gateway.runtime import history, intake
+from gateway.runtime import intake
 from gateway.runtime.admission import Admission
 from gateway.runtime.clock import Clock
 from gateway.runtime.control import Control
 from gateway.runtime.decider import Decider
+from gateway.runtime.housekeeping import Housekeeping
 from gateway.runtime.metrics import Metrics
+from gateway.runtime.parts import Parts
 from gateway.runtime.pump import Pump
+from gateway.runtime.reload import RESTART_ONLY, Difference, Makeup, Reloaded, Reloads, difference
 from gateway.runtime.rescoring import Model, Rescoring
+from gateway.runtime.service import Service, status
 from gateway.runtime.supervision import keep_going
 from gateway.store.journal import Journal
-from gateway.store.keys import FILE_NAME as REGISTRY_FILE
-from gateway.store.keys import Registry
-from gateway.store.reader import Reader
-from gateway.store.schema import FILE_NAME as JOURNAL_FILE
+from gateway.store.keys import NodeKey, Registry
 
-PRUNE_EVERY_S = 600.0
-DAY_MS = 86_400_000
+DECIDER, RELOADS = "decider", "reloads"
 
 log = structlog.get_logger()
 
-Table = TypeVar("Table", bound=BaseModel)
-
-
-def load_settings(file: Path) -> Settings:
-    """Read stethos.toml with the tables of all links and outputs; its own relative paths begin at its folder.
-
-    Raises ConfigurationFaulty.
-    """
-    settings = config.load(
-        file,
-        {name: module.Settings for name, module in extensions.link_modules().items()},
-        {name: module.Settings for name, module in extensions.output_modules().items()},
-    )
-    folder = file.resolve().parent
-    gateway = settings.gateway.model_copy(update={"state_dir": folder / settings.gateway.state_dir})
-    rescoring = settings.rescoring
-    if rescoring.bundles:
-        rescoring = rescoring.model_copy(update={"bundles": folder / rescoring.bundles})
-    return settings.model_copy(update={"gateway": gateway, "rescoring": rescoring})
-
-
-def load_models(settings: Settings) -> dict[str, Model]:
-    """The bundles that assets name. A broken one is logged and left out: the nodes' claims then stand alone."""
-    models, broken = _try_models(settings)
-    for name, error in broken.items():
-        log.error("a bundle cannot be used; the nodes' claims stand", bundle=name, reason=str(error))
-    return models
-
-
-def _try_models(settings: Settings) -> tuple[dict[str, Model], dict[str, BundleBroken]]:
-    """The bundles that assets name: those that can be loaded and run, and why the others cannot."""
-    models, broken = {}, {}
-    for name in settings.models():
-        assert settings.rescoring.bundles is not None
-        try:
-            bundle = load_bundle(settings.rescoring.bundles / name)
-            models[name] = Model(bundle, detectors.detector(bundle))
-        except BundleBroken as error:
-            broken[name] = error
-    return models, broken
-
 
 class Gateway:
-    """The daemon. `run` returns after SIGTERM or SIGINT, or raises what is ours to mend."""
+    """The daemon. `run` returns after SIGTERM or SIGINT, or raises PartFailed: what is ours to mend. SIGHUP reloads."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, config_file: Path, settings: Settings, metrics: Metrics) -> None:
+        self._config_file = config_file
         self._settings = settings
         self._metrics = metrics
+        self.parts = Parts(metrics.event)
         state_dir = settings.gateway.state_dir
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the journal, which would let others read it
         self._journal = Journal.open(state_dir)
         self._registry = Registry.open(state_dir)
-        self._models = load_models(settings)
+        self._models, broken = configured.load_models(settings)
+        for name, error in broken.items():
+            log.error("a bundle cannot be used; the nodes' claims stand", bundle=name, reason=str(error))
         self._clock = Clock(self._journal.last_at_ms)
         self._answers = intake.Answers(metrics, self._clock)
         self._registry_version = -1
+        self._strangers = asyncio.Event()
         self._decider = Decider(
             self._journal,
             Admission((), self._journal.windows(), self._journal.marks()),
@@ -107,54 +70,157 @@ class Gateway:
             heard=lambda heard: self._answers.heard(heard, self._decider.admission, self._knows_schedule),
             refresh=self._refresh,
         )
-        self._pumps = [
-            Pump(name, make, self._decider, state_dir, self._journal.gateway_id, metrics)
-            for name, make in _outputs(settings).items()
-        ]
+        self._reloads = Reloads(self._reload)
+        self._service = Service.of(os.environ, metrics.event)
+        self._pumps: dict[str, Pump] = {}
+        self._makeup: Makeup | None = None  # as the parts were started
         metrics.engine(lambda: self._decider.engine.ledger.counters)
 
     async def run(self) -> None:
         """Run until told to stop; then everything that was accepted is decided and durable."""
-        stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
+            loop.add_signal_handler(sign, self.parts.end)
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
         try:
             await self._decider.put(Started(__version__))
-            async with asyncio.TaskGroup() as tasks:
-                decider = tasks.create_task(self._decider.run(), name="decider")
-                parts = [tasks.create_task(work, name=name) for name, work in self._parts()]
-                log.info("running", site=self._settings.gateway.site, version=__version__)
-                await stop.wait()
-                log.info("stopping")
-                for part in parts:
-                    part.cancel()
-                await asyncio.gather(*parts, return_exceptions=True)
+            self._start_parts()
+            log.info("running", site=self._settings.gateway.site, version=__version__)
+            await self.parts.wait()
+            log.info("stopping")
+            await self._service.stopping()
+            await self.parts.stop(RELOADS)  # before it starts anything more
+            await self.parts.stop(*(name for name in self.parts.names if name != DECIDER))
+            if self.parts.runs(DECIDER):
                 await self._decider.finish()
-                await decider
+                await self.parts.finished(DECIDER)
         finally:
             self._decider.close()
             self._journal.close()
             self._registry.close()
+        if self.parts.failure:
+            raise self.parts.failure
 
-    def _parts(self) -> list[tuple[str, Coroutine[None, None, None]]]:
-        metrics, settings = self._metrics, self._settings
-        parts: list[tuple[str, Coroutine[None, None, None]]] = [
-            ("control", Control(settings.gateway.state_dir, self._decider).run()),
-            ("rescoring", Rescoring(self._decider, self._models, metrics).run()),
-            ("housekeeping", self._keep_house()),
-        ]
-        for link_settings in settings.link:
-            name, count = link_settings.name, metrics.link(link_settings.name)
-            table = _in_state_dir(link_settings, settings.gateway.state_dir)
-            link = extensions.link_modules()[link_settings.type].Link(table, count)
+    def _start_parts(self) -> None:
+        state_dir, start = self._settings.gateway.state_dir, self.parts.start
+        start(DECIDER, self._decider.run())
+        start("control", Control(state_dir, self._decider, self._reloads.ask).run())
+        start(RELOADS, self._reloads.run())
+        start("rescoring", Rescoring(self._decider, self._models, self._metrics).run())
+        start("housekeeping", self._housekeeping().run())
+        start("strangers", self._forget_strangers())
+        plant = self._plan(self._settings, self._models, self._registry.list())
+        self._makeup = configured.makeup(self._settings, plant, self._models)
+        for name in self._makeup.parts:
+            self._start(name)
+        self._mark_beginnings()
+        settled = [pump.settled for pump in self._pumps.values()]
+        start("settling", _settle(settled))
+        start("service", self._service.attend(settled, self._decider.pulse, self._status))
+
+    def _mark_beginnings(self) -> None:
+        """An Output that has never been served follows from before this run's first message, which is kept with the
+        first commit: what is accepted before the Output is up is not lost to it if the power goes then.
+        """
+        known = self._journal.marks()  # the decider has not begun
+        for pump in self._pumps.values():
+            if pump.mark_name not in known:
+                self._decider.mark(pump.mark_name, self._decider.committed_event)
+
+    def _housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            self._settings.gateway.state_dir, self._decider, self._pumps, lambda: self._settings.journal,
+            self._metrics, self._clock,
+        )  # fmt: skip
+
+    def _status(self) -> str:
+        return status(self._decider, self._pumps.values())
+
+    def _start(self, part: str) -> None:
+        """Start a link or an Output by its name in a Makeup."""
+        kind, _, name = part.partition(" ")
+        if kind == "link":
+            count = self._metrics.link(name)
+            table = configured.link_table(self._settings, name)
+            link = extensions.link_modules()[table.type].Link(table, count)  # type: ignore[attr-defined]
             session = partial(intake.session, name, link, self._decider, count)
-            parts.append((f"link {name}", keep_going("link", name, session, LinkFailed, count)))
-        for pump in self._pumps:
-            parts.append(
-                (f"output {pump.name}", keep_going("output", pump.name, pump.session, OutputFailed, pump.count))
-            )
-        return parts
+            self.parts.start(part, keep_going(kind, name, session, LinkFailed, count))
+            return
+        journal = self._settings.gateway.state_dir
+        pump = self._pumps.get(name) or Pump(
+            name, partial(self._output, name), self._decider, journal, self._journal.gateway_id, self._metrics
+        )
+        self._pumps[name] = pump
+        self.parts.start(part, keep_going(kind, name, pump.session, OutputFailed, pump.count))
+
+    def _output(self, name: str) -> Output:
+        """An Output as configured now."""
+        made: Output = extensions.output_modules()[name].Output(configured.output_table(self._settings, name))
+        return made
+
+    async def _reload(self) -> Reloaded:
+        """Take over the configuration file as it is now, or say why not: then nothing has changed."""
+        log.info("reloading", file=str(self._config_file))
+        await self._service.reloading()
+        try:
+            outcome = await self._take_over_file()
+        except ConfigurationFaulty as error:
+            outcome = Reloaded(faults=tuple(map(str, error.faults)))
+        for fault in outcome.faults:
+            log.error("the configuration is refused, nothing has changed", file=str(self._config_file), fault=fault)
+        if not outcome.faults:
+            log.info("reloaded", changed=outcome.changed)
+        self._metrics.event("reload_refused" if outcome.faults else "reloaded")
+        refused = f"the changed configuration is refused: {'; '.join(outcome.faults)}" if outcome.faults else ""
+        await self._service.reloaded(refused)
+        return outcome
+
+    async def _take_over_file(self) -> Reloaded:
+        assert self._makeup
+        settings = await asyncio.to_thread(configured.load_settings, self._config_file)
+        models, broken = await asyncio.to_thread(configured.load_models, settings, self._models)
+        plant = self._plan(settings, models, self._registry.list())
+        faults = await asyncio.to_thread(configured.faults, settings, plant, broken)
+        if faults:
+            return Reloaded(faults=tuple(map(str, faults)))
+        makeup = await asyncio.to_thread(configured.makeup, settings, plant, models)
+        in_force = replace(self._makeup, plant=self._decider.engine.plant or plant)  # the registry changes it, too
+        change = difference(in_force, makeup)
+        if change.refused:
+            return Reloaded(faults=tuple(str(Fault(key, RESTART_ONLY)) for key in change.refused))
+        if not await self._enter(settings, models):
+            return Reloaded(faults=("the journal cannot be written, so the change cannot be entered in it",))
+        self._makeup = makeup
+        await self._rewire(change)
+        return Reloaded(change.told())
+
+    async def _enter(self, settings: Settings, models: Mapping[str, Model]) -> bool:
+        """Put settings in force and, if they change the plant, journal it. False: it cannot be, all is as before."""
+        before = self._settings, dict(self._models)
+        self._adopt(settings, models)
+        await self._decider.pulse()
+        if self._plan(settings, models, self._registry.list()) == self._decider.engine.plant:
+            return True
+        self._adopt(*before)
+        return False
+
+    def _adopt(self, settings: Settings, models: Mapping[str, Model]) -> None:
+        self._settings = settings
+        self._models.clear()  # the same mapping: rescoring looks into it
+        self._models.update(models)
+        self._registry_version = -1  # ask again what the plant is
+
+    async def _rewire(self, change: Difference) -> None:
+        """All that stops comes first: what starts may take its port."""
+        await self.parts.stop(*change.stop, *change.restart)
+        for part in change.stop:
+            kind, _, name = part.partition(" ")
+            if kind == "output":
+                del self._pumps[name]
+                self._metrics.lag.remove(name)
+        for part in (*change.restart, *change.start):
+            self._start(part)
+        self._decider.tune(self._settings.journal.group_ms, self._settings.journal.snapshot_entries)
 
     def _refresh(self, again: bool) -> Configured | None:
         """The registry may have been changed by another process at any time; a changed plant is an entry."""
@@ -164,86 +230,31 @@ class Gateway:
         keys = self._registry.list()
         self._registry_version = version
         self._decider.admission.take_over(keys)
-        plant = self.plan(self._settings, {key.name: (key.kid, key.key_generation) for key in keys})
+        self._strangers.set()
+        plant = self._plan(self._settings, self._models, keys)
         return Configured(plant) if plant != self._decider.engine.plant else None
 
-    def plan(self, settings: Settings, registered: Mapping[str, tuple[bytes, int]]) -> Plant:
+    def _plan(self, settings: Settings, models: Mapping[str, Model], keys: tuple[NodeKey, ...]) -> Plant:
         """The plant of these settings, addresses and all."""
-        hashes = {name: model.bundle.model_sha256 for name, model in self._models.items()}
+        registered = {key.name: (key.kid, key.key_generation) for key in keys}
+        hashes = {name: model.bundle.model_sha256 for name, model in models.items()}
         return roster.plan(settings, registered, hashes, self._decider.engine.plant)
 
     def _knows_schedule(self, node: str) -> bool:
         state = self._decider.engine.nodes.nodes.get(node)
         return state is None or state.schedule.heartbeat_ms > 0
 
-    async def _keep_house(self) -> None:
-        keep = self._settings.journal
+    async def _forget_strangers(self) -> None:
+        """Windows of keys that were removed or replaced leave the journal: no key comes back (store/keys.py)."""
         while True:
-            never_past = min((pump.cursor for pump in self._pumps), default=self._decider.committed_id)
-            deleted = await self._decider.prune(never_past, int(keep.keep_days * DAY_MS), keep.keep_mb << 20)
-            if deleted:
-                log.info("old entries were let go", entries=deleted)
-            await asyncio.sleep(PRUNE_EVERY_S)
+            await self._strangers.wait()
+            self._strangers.clear()
+            await self._decider.forget_strangers()
 
 
-def _outputs(settings: Settings) -> dict[str, Callable[[], Output]]:
-    """Name -> maker of each Output that is configured."""
-    makers: dict[str, Callable[[], Output]] = {}
-    for name, module in extensions.output_modules().items():
-        table = output_table(settings, name)
-        if table is not None:
-            makers[name] = partial(module.Output, table)
-    return makers
-
-
-def output_table(settings: Settings, name: str) -> BaseModel | None:
-    """The settings of one Output with its paths in place; None if it is not configured."""
-    table = getattr(settings.output, name, None)
-    return None if table is None else _in_state_dir(table, settings.gateway.state_dir)
-
-
-def _in_state_dir(table: Table, state_dir: Path) -> Table:
-    """Relative paths of links and outputs lie in the state folder."""
-    paths = {name: state_dir / value for name, value in table if isinstance(value, Path)}
-    return table.model_copy(update=paths)
-
-
-def configured_plant(settings: Settings) -> Plant:
-    """The plant as a gateway started now would have it, without starting one: slots of the journal, if there is one."""
-    state_dir = settings.gateway.state_dir
-    previous, registered = None, {}
-    if (state_dir / JOURNAL_FILE).exists():
-        reader = Reader.open(state_dir)
-        previous = history.present(reader).plant
-        reader.close()
-    if (state_dir / REGISTRY_FILE).exists():
-        registry = Registry.open(state_dir)
-        registered = {key.name: (key.kid, key.key_generation) for key in registry.list()}
-        registry.close()
-    return roster.plan(settings, registered, {}, previous)
-
-
-def tag_table(settings: Settings) -> list[dict[str, str]]:
-    """Every Tag with its type, unit, description, and its address in each configured Output."""
-    plant = configured_plant(settings)
-    columns = {}
-    for name, module in extensions.output_modules().items():
-        table = output_table(settings, name)
-        if table is not None:
-            columns[name] = module.addresses(plant, table)
-    return [
-        {
-            "tag": str(tag),
-            "type": str(kind.kind),
-            "unit": kind.unit,
-            **{name: addresses[tag] for name, addresses in columns.items()},
-            "description": kind.description + (f" ({', '.join(kind.states)})" if kind.states else ""),
-        }
-        for tag, kind in plant.tags()
-    ]
-
-
-def check(settings: Settings) -> list[str]:
-    """What is wrong beyond the file itself: bundles that cannot be loaded or run."""
-    _, broken = _try_models(settings)
-    return [f"asset.model {name!r}: {error}" for name, error in broken.items()]
+async def _settle(settled: Sequence[asyncio.Event]) -> None:
+    """What a start has made stays until the end: no later collection, for which an alarm would wait, looks at it."""
+    for event in settled:
+        await event.wait()
+    gc.collect()
+    gc.freeze()

@@ -47,8 +47,17 @@ def _sentence(text: str) -> str:
     return text
 
 
+def _words(text: str) -> str:
+    if "{" in text:
+        raise ValueError("an alarm of the gateway has no {asset} and no {node}")
+    return text
+
+
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(_sentence)]
 """What a person is told; `{asset}` and `{node}` stand for the names."""
+
+Words = Annotated[str, Field(min_length=1), AfterValidator(_words)]
+"""What a person is told about the gateway itself."""
 
 
 class _Table(BaseModel):
@@ -88,12 +97,38 @@ class Alarm(_Table):
     off_delay_s: Seconds = 0
 
 
+class GatewayAlarm(Alarm):
+    """[alarm.<kind>] of an alarm of the gateway itself: there is nothing in it to be named."""
+
+    cause: Words
+    consequence: Words
+    action: Words
+
+
+JOURNAL_SPACE = GatewayAlarm(
+    cause="The gateway's disk, or the room that its journal may take, is nearly full.",
+    consequence="When it is full the gateway accepts nothing more: nodes keep what they have, and the oldest is lost.",
+    action="Free disk space on the gateway, or give the journal more with journal.keep_mb.",
+    priority="high",
+    response_s=3600,
+)
+OUTPUT_BEHIND = GatewayAlarm(
+    cause="An output cannot deliver: alarm events wait for it, nearly as many as the gateway keeps.",
+    consequence="The oldest events that it has not delivered are given up, and it tells its peers how many.",
+    action="See to the broker, server or network of the output that is named, or raise journal.keep_events.",
+    priority="medium",
+    response_s=3600,
+)
+
+
 class Alarms(_Table):
-    """[alarm]: one table for each kind of alarm."""
+    """[alarm]: one table for each kind of alarm; the gateway's own have a text already."""
 
     anomaly: Alarm
     node_lost: Alarm
     sensor_fault: Alarm
+    journal_space: GatewayAlarm = JOURNAL_SPACE
+    output_behind: GatewayAlarm = OUTPUT_BEHIND
 
 
 class AssetAlarms(_Table):
@@ -152,7 +187,9 @@ class Journal(_Table):
 
     group_ms: int = Field(4, ge=0, le=1000, description="how long a commit waits for company")
     keep_days: float = Field(90, gt=0)
-    keep_mb: int = Field(2048, ge=16)
+    keep_mb: int = Field(2048, ge=16, description="the journal's file and its write-ahead log, on the disk")
+    keep_events: int = Field(200_000, ge=1000, description="alarm and incident events, which outlive their entries")
+    reserve_mb: int = Field(256, ge=0, description="free disk space below which the alarm journal_space is raised")
     snapshot_entries: int = Field(20_000, ge=100)
 
 

@@ -27,6 +27,6 @@ def _with(package: ModuleType, offered: str) -> Mapping[str, ModuleType]:
     found = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
-        if hasattr(module, offered) and hasattr(module, "Settings"):
+        if {offered, "Settings"} <= set(dir(module)):  # `hasattr` would make it import what it stands on
             found[info.name] = module
     return found

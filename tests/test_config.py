@@ -116,6 +116,20 @@ def test_every_key_of_every_table_is_in_the_sample_with_its_default(load: Any) -
     assert seen > 90
 
 
+def test_the_sample_shows_the_words_of_the_gateways_own_alarms(load: Any) -> None:
+    shown, default = load(ALL_OF_IT).alarm, load(SAMPLE.read_text(encoding="utf-8")).alarm
+    assert (shown.journal_space, shown.output_behind) == (default.journal_space, default.output_behind)
+
+
+def test_the_gateways_own_alarms_name_no_asset(load: Any) -> None:
+    text = (
+        "[alarm.journal_space]\n"
+        + 'cause = "{asset}"\nconsequence = "c"\naction = "a"\npriority = "low"\nresponse_s = 1\n'
+    )
+    found = faults(load, SAMPLE.read_text(encoding="utf-8") + text)
+    assert list(found) == ["alarm.journal_space.cause"]
+
+
 def test_all_faults_are_reported_at_once_each_with_path_and_nearest_key(load: Any) -> None:
     found = faults(
         load,

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app
+from gateway import configured
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.command import CommandKind, Outcome
 from gateway.core.update import AlarmChange
@@ -33,7 +33,7 @@ def alarm() -> None:
 def list_alarms(everything: bool, config_file: Path) -> None:
     """Alarms as the journal has them, with what to do."""
     with faults_to_shell():
-        settings = app.load_settings(config_file)
+        settings = configured.load_settings(config_file)
         with closing(Reader.open(settings.gateway.state_dir)) as reader:
             engine = history.present(reader)
         table = Table("alarm", "event", "state", "priority", "since (UTC)", "do")
@@ -47,7 +47,7 @@ def list_alarms(everything: bool, config_file: Path) -> None:
                     str(change.state),
                     str(text.priority),
                     _since(change),
-                    text.action,
+                    text.action if change.actor or not change.comment else f"{text.action} ({change.comment})",
                 )
         width = None if sys.stdout.isatty() else WIDE
         Console(markup=False, width=width).print(table)  # the words of the configuration are no markup
@@ -102,7 +102,7 @@ def in_service(alarm_or_event: str, comment: str, config_file: Path) -> None:
 
 def _command(config_file: Path, kind: CommandKind, which: str, comment: str, until_ms: int = 0) -> None:
     with faults_to_shell():
-        state_dir = app.load_settings(config_file).gateway.state_dir
+        state_dir = configured.load_settings(config_file).gateway.state_dir
         request: dict[str, Any] = {"kind": str(kind), "actor": getpass.getuser(), "comment": comment}
         request["event" if which.isdigit() else "alarm"] = int(which) if which.isdigit() else which
         reply = control.ask(state_dir, request | {"until_ms": until_ms})

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.tree import Tree
 
-from gateway import app
+from gateway import configured
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.engine import ENGINE_VERSION
 from gateway.core.evidence import Basis
@@ -31,7 +31,7 @@ FAULTS_SHOWN = 20
 @config_option
 def replay(from_snapshot: bool, until: int | None, config_file: Path) -> None:
     """Decide again what the journal holds; exit 1 if a single byte of an Update differs."""
-    with faults_to_shell(), closing(Reader.open(app.load_settings(config_file).gateway.state_dir)) as reader:
+    with faults_to_shell(), closing(Reader.open(configured.load_settings(config_file).gateway.state_dir)) as reader:
         found = history.replay(reader, from_snapshot=from_snapshot, until=until)
     click.echo(f"entries {found.first} to {found.last}, {found.decisions} decisions, engine version {ENGINE_VERSION}")
     click.echo(f"sha256 {found.digest}")
@@ -47,7 +47,7 @@ def replay(from_snapshot: bool, until: int | None, config_file: Path) -> None:
 @config_option
 def explain(incident: int, config_file: Path) -> None:
     """The tree of reasons of one incident: windows, scores, model hashes, rule, configuration."""
-    with faults_to_shell(), closing(Reader.open(app.load_settings(config_file).gateway.state_dir)) as reader:
+    with faults_to_shell(), closing(Reader.open(configured.load_settings(config_file).gateway.state_dir)) as reader:
         steps = history.explain(reader, incident)
     tree = Tree(f"incident {incident} at {steps[0].plant.site}")
     for step in steps:
@@ -61,7 +61,7 @@ def explain(incident: int, config_file: Path) -> None:
 def audit(config_file: Path) -> None:
     """Verify the journal's hash chain and signatures; exit 1 and name the first entry that does not hold."""
     with faults_to_shell():
-        report = store_audit.audit(app.load_settings(config_file).gateway.state_dir)
+        report = store_audit.audit(configured.load_settings(config_file).gateway.state_dir)
     click.echo(f"gateway {report.gateway_id.hex()}, entries {report.first} to {report.last}")
     click.echo(f"head {report.head_hash.hex()}, {report.unsigned} entries after the newest signature")
     for fault in report.faults[:FAULTS_SHOWN]:

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app
+from gateway import configured
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.store.keys import NodeKey, Registry
 
@@ -38,7 +38,7 @@ def add(name: str, kid: str | None, config_file: Path) -> None:
 def list_nodes(config_file: Path) -> None:
     """All registered nodes, and the asset that each watches."""
     with faults_to_shell():
-        settings = app.load_settings(config_file)
+        settings = configured.load_settings(config_file)
         assets = {name: asset.name for asset in settings.asset for name in asset.nodes}
         table = Table("node", "id", "asset", "key", "added")
         with _registry(config_file) as registry:
@@ -87,7 +87,7 @@ def rekey(name: str, config_file: Path) -> None:
 
 @contextmanager
 def _registry(config_file: Path) -> Iterator[Registry]:
-    with closing(Registry.open(app.load_settings(config_file).gateway.state_dir)) as registry:
+    with closing(Registry.open(configured.load_settings(config_file).gateway.state_dir)) as registry:
         yield registry
 
 

@@ -9,7 +9,7 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway import app
+from gateway import configured
 from gateway.cli.options import config_option, faults_to_shell
 from gateway.outputs.opcua.settings import Settings
 from gateway.outputs.opcua.users import Role, set_user
@@ -64,7 +64,7 @@ def trust(certificate: str | None, config_file: Path) -> None:
 
 
 def _table(config_file: Path) -> Settings:
-    table = app.output_table(app.load_settings(config_file), "opcua")
+    table = configured.output_table(configured.load_settings(config_file), "opcua")
     if not isinstance(table, Settings):
         raise click.ClickException(f"{config_file}: has no [output.opcua]")
     return table

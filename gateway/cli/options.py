@@ -13,6 +13,8 @@ from gateway.config import ConfigurationFaulty
 from gateway.core.entry import EntryBroken
 from gateway.runtime.control import ControlFailed
 from gateway.runtime.history import HistoryUnreadable
+from gateway.runtime.parts import PartFailed
+from gateway.store.backup import BackupBroken
 from gateway.store.keys import RegistryBroken, RegistryRefused
 from gateway.store.schema import JournalBroken, JournalFull
 
@@ -40,7 +42,15 @@ def faults_to_shell() -> Iterator[None]:
     except ConfigurationFaulty as error:
         click.echo(error, err=True)
         raise SystemExit(os.EX_CONFIG) from error
-    except (JournalBroken, RegistryBroken, RegistryRefused, HistoryUnreadable, EntryBroken) as error:
+    except (
+        JournalBroken,
+        RegistryBroken,
+        RegistryRefused,
+        HistoryUnreadable,
+        EntryBroken,
+        PartFailed,
+        BackupBroken,
+    ) as error:
         click.echo(error, err=True)
         raise SystemExit(1) from error
     except (ControlFailed, JournalFull) as error:

@@ -1,18 +1,20 @@
-"""`stethos run` and `stethos check`."""
+"""`stethos run`, `stethos check` and `stethos reload`."""
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+import signal
 from pathlib import Path
 
 import click
 import structlog
 
-from gateway import app, extensions
+from gateway import app, configured
 from gateway.cli.options import config_option, faults_to_shell
 from gateway.config import Settings, split_endpoint
-from gateway.runtime import checks, logs
+from gateway.runtime import checks, control, logs
 from gateway.runtime.metrics import Metrics
 
 log = structlog.get_logger()
@@ -21,20 +23,28 @@ log = structlog.get_logger()
 @click.command()
 @config_option
 def run(config_file: Path) -> None:
-    """Run the gateway until SIGTERM or SIGINT."""
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP is `stethos reload`."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the gateway listens to it: it must not be the end
     with faults_to_shell():
-        settings = app.load_settings(config_file)
+        settings = configured.load_settings(config_file)
         metrics = Metrics()
         logs.set_up(settings.gateway.log, metrics.library)
         _serve_metrics(metrics, settings)
+        faulthandler.enable(2)  # systemd's watchdog ends with SIGABRT what stands still: where it stood is then told
         try:
-            asyncio.run(_serve(settings, metrics))
+            asyncio.run(_serve(config_file, settings, metrics))
         finally:
             metrics.close()
 
 
-async def _serve(settings: Settings, metrics: Metrics) -> None:
-    await app.Gateway(settings, metrics).run()
+async def _serve(config_file: Path, settings: Settings, metrics: Metrics) -> None:
+    gateway = app.Gateway(config_file, settings, metrics)
+    try:
+        await gateway.run()
+    finally:
+        if gateway.parts.left_behind:  # the journal is closed; the event loop would wait for them for ever
+            log.error("ended without waiting for what hangs", parts=gateway.parts.left_behind)
+            os._exit(os.EX_SOFTWARE)
 
 
 def _serve_metrics(metrics: Metrics, settings: Settings) -> None:
@@ -51,20 +61,31 @@ def _serve_metrics(metrics: Metrics, settings: Settings) -> None:
 def check(config_file: Path) -> None:
     """Check a configuration and everything it names; exit 78 with every fault if it is not good."""
     with faults_to_shell():
-        settings = app.load_settings(config_file)
-        plant = app.configured_plant(settings)
-        faults = [
-            *app.check(settings),
-            *map(str, checks.unreachable(settings)),
-            *map(str, checks.missing_files(settings)),
-            *map(str, checks.unaddressable(settings, extensions.output_modules(), plant)),
-        ]
-        for fault in faults:
-            click.echo(f"{config_file}: {fault}", err=True)
-        if faults:
-            raise SystemExit(os.EX_CONFIG)
+        settings = configured.load_settings(config_file)
+        plant = configured.configured_plant(settings)
+        _, broken = configured.load_models(settings)
+        _refuse(config_file, list(map(str, configured.faults(settings, plant, broken))))
         registered = {name for name, node in plant.nodes.items() if node.kid}
         for node in checks.unregistered(settings, registered):
             click.echo(f"{config_file}: warning: node {node!r} is not registered (stethos node add {node})")
         assets, nodes = len(settings.asset), sum(len(a.nodes) for a in settings.asset)
         click.echo(f"{config_file}: good ({assets} assets, {nodes} nodes, {len(settings.link)} links)")
+
+
+@click.command()
+@config_option
+def reload(config_file: Path) -> None:
+    """Let the running gateway take over its configuration file: print what has changed, or exit 78 with every fault."""
+    with faults_to_shell():
+        state_dir = configured.load_settings(config_file).gateway.state_dir
+        reply = control.ask(state_dir, {"kind": control.RELOAD}, control.RELOAD_PATIENCE_S)
+        _refuse(config_file, reply["faults"])
+        for line in reply["changed"] or ["nothing to change"]:
+            click.echo(line)
+
+
+def _refuse(config_file: Path, faults: list[str]) -> None:
+    for fault in faults:
+        click.echo(f"{config_file}: {fault}", err=True)
+    if faults:
+        raise SystemExit(os.EX_CONFIG)

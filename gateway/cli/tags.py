@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway import app
+from gateway import configured
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.config import Settings
 from gateway.extensions import output_modules
@@ -26,11 +26,11 @@ MODBUS = "modbus"
 def tags(style: str, modbus_map: bool, config_file: Path) -> None:
     """List every published value with its OPC UA NodeId, Modbus address and MQTT topic."""
     with faults_to_shell():
-        settings = app.load_settings(config_file)
+        settings = configured.load_settings(config_file)
         if modbus_map:
             click.echo(_modbus_map(settings), nl=False)
             return
-        rows = app.tag_table(settings)
+        rows = configured.tag_table(settings)
     header = list(rows[0])
     if style == "json":
         json.dump(rows, sys.stdout, indent=1)
@@ -50,5 +50,5 @@ def _modbus_map(settings: Settings) -> str:
     table = getattr(settings.output, MODBUS)
     if table is None:
         raise click.UsageError(f"--modbus-map: the configuration has no [output.{MODBUS}]")
-    text: str = output_modules()[MODBUS].map_csv(app.configured_plant(settings), table)
+    text: str = output_modules()[MODBUS].map_csv(configured.configured_plant(settings), table)
     return text

@@ -31,6 +31,7 @@ class Alarm:
     first_out: bool = False
     delay_ends_ms: int = 0  # 0: no delay is running
     events: list[int] = field(default_factory=list)
+    detail: str = ""  # of the condition, said with the raise
 
 
 class Alarms:
@@ -45,16 +46,19 @@ class Alarms:
 
     def condition(
         self, alarm_id: AlarmId, present: bool, source_ms: int, at_ms: int, text: AlarmText,
-        incident: int = 0, first_out: bool = False,
+        incident: int = 0, first_out: bool = False, detail: str = "",
     ) -> None:  # fmt: skip
-        """The condition of an Alarm is or is not there, as of `source_ms` in the plant and `at_ms` at the gateway."""
+        """The condition of an Alarm is or is not there, as of `source_ms` in the plant and `at_ms` at the gateway.
+        `detail`: what exactly, where the Alarm alone does not say it.
+        """
         alarm = self.alarms.get(alarm_id)
         if alarm is None:
             if not present:
                 return
             alarm = self._alarm(alarm_id)
+        revised = alarm.condition and detail != alarm.detail
         if present:
-            alarm.incident, alarm.first_out = incident, first_out
+            alarm.incident, alarm.first_out, alarm.detail = incident, first_out, detail
         alarm.condition, before = present, alarm.condition
         if present and not before and alarm.last.active and incident == alarm.last.incident:
             source_ms = alarm.last.onset_ms  # back before the off-delay was over: still the same activity
@@ -63,7 +67,7 @@ class Alarms:
         if alarm.last.active == present:  # as it was, or back before the delay was over
             alarm.delay_ends_ms = 0
             if present:
-                self._revise(alarm, at_ms)
+                self._revise(alarm, at_ms, revised)
         elif before != present or (present and alarm.delay_ends_ms):
             # A delay counts from when it happened in the plant: late data does not wait twice.
             alarm.delay_ends_ms = source_ms + (text.on_delay_ms if present else text.off_delay_ms)
@@ -168,15 +172,15 @@ class Alarms:
         alarm.events.clear()
         self._say(
             alarm, AlarmTransition.RAISED, source_ms, at_ms, active=True, acknowledged=False, onset_ms=source_ms,
-            incident=alarm.incident, first_out=alarm.first_out,
+            incident=alarm.incident, first_out=alarm.first_out, comment=alarm.detail,
         )  # fmt: skip
 
-    def _revise(self, alarm: Alarm, at_ms: int) -> None:
+    def _revise(self, alarm: Alarm, at_ms: int, revised: bool) -> None:
         last, source_ms = alarm.last, alarm.condition_source_ms
-        if (alarm.incident, alarm.first_out, source_ms) != (last.incident, last.first_out, last.onset_ms):
+        if revised or (alarm.incident, alarm.first_out, source_ms) != (last.incident, last.first_out, last.onset_ms):
             self._say(
                 alarm, AlarmTransition.REVISED, source_ms, at_ms,
-                onset_ms=source_ms, incident=alarm.incident, first_out=alarm.first_out,
+                onset_ms=source_ms, incident=alarm.incident, first_out=alarm.first_out, comment=alarm.detail,
             )  # fmt: skip
 
     def _say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from gateway.core.alarm import Alarms
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict, episode_of
@@ -46,6 +47,12 @@ class AssetDesk:
         self.judge(plant, name, at_ms, at_ms)
         if bout := self._incidents.active(name):
             self._announce(plant, bout, at_ms)
+
+    def unite(self, plant: Plant, name: str, at_ms: int) -> None:
+        """After a change of rule or of nodes, what goes on at the same time is one."""
+        if len(bouts := self._incidents.unfinished(name)) > 1:
+            self._revise(plant, bouts, _spanning([bout.episode for bout in bouts]), at_ms)
+            self._show(plant, name, at_ms, at_ms)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
         """The asset is no longer part of the plant."""
@@ -266,18 +273,34 @@ class AssetDesk:
         standing = self.evidence[name].standing(plant.assets[name].rule, at_ms) + self._last_words(plant, name)
         bout = self._incidents.active(name)
         state = INCIDENT if bout else SUSPECT if standing else NORMAL
-        for tag, value in (
-            ("state", state),
-            ("evidence", len({v.node for v in standing})),
-            ("score", max((v.score_pct for v in standing), default=0)),
-            ("incident", bout.incident if bout else 0),
-        ):
-            self._ledger.derived(TagId(Scope.ASSET, name, tag), value, moment_ms, self.quality[name])
+        values = (
+            state,
+            len({v.node for v in standing}),
+            max((v.score_pct for v in standing), default=0),
+            bout.incident if bout else 0,
+        )
+        for tag, value in zip(_shown(name), values, strict=True):
+            self._ledger.derived(tag, value, moment_ms, self.quality[name])
+
+
+@lru_cache(maxsize=1 << 15)
+def _shown(name: str) -> tuple[TagId, ...]:
+    return tuple(TagId(Scope.ASSET, name, tag) for tag in ("state", "evidence", "score", "incident"))
 
 
 def _reach_ms(rule: Rule, at_ms: int) -> int:
     """Verdicts of this time and earlier are out of reach."""
     return at_ms - max(LATE_MS, rule.window_ms + rule.quiet_ms) - 1
+
+
+def _spanning(episodes: Sequence[Episode]) -> Episode:
+    """Several episodes, oldest first, as one."""
+    return replace(
+        episodes[0],
+        last_ms=max(episode.last_ms for episode in episodes),
+        nodes=tuple(sorted({node for episode in episodes for node in episode.nodes})),
+        score_pct=max(episode.score_pct for episode in episodes),
+    )
 
 
 def _continued(beginning: Episode, run: Sequence[Verdict]) -> Episode:

@@ -7,23 +7,23 @@ the entries. It decides at once on what it has, and revises when late data, a Sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
 from gateway.core.command import CommandResult
-from gateway.core.entry import Commanded, Configured, Entry, Report, Scored, Started, Tick
+from gateway.core.entry import Commanded, Configured, Entry, Noticed, Report, Scored, Started, Tick
 from gateway.core.incident import Incidents
 from gateway.core.ledger import Ledger
 from gateway.core.nodes import NodeDesk
-from gateway.core.plant import AlarmId, Plant, Scope, TagId
+from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
 from gateway.core.timers import Timers
 from gateway.core.update import AlarmChange, Quality, TagChange, Update
 
 ENGINE_VERSION = "1"
-"""Rises with every change that could decide differently on the same journal; snapshots of another version are not
-used, and `stethos replay` says which version decided."""
+"""Rises with every change that could decide differently on the same journal. The state that another version has left
+is taken over as it is (runtime/beginning.py); `stethos replay` decides again with this one, and says what differs."""
 
 
 INITIAL = {Scope.GATEWAY: (0, Quality.GOOD), Scope.ASSET: (0, Quality.NO_DATA), Scope.NODE: (None, Quality.NO_DATA)}
@@ -35,8 +35,7 @@ COUNTS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What one entry changes. `waiting`: entries whose Windows wait for a Score from now on, each with its deadline."""
 
     updates: Sequence[Update]
@@ -66,26 +65,28 @@ class Engine:
             raise ValueError(f"entry {entry.id} after entry {self.last_id}")
         self.last_id = entry.id
         before_ms, self.now_ms = self.now_ms, max(self.now_ms, entry.at_ms)
-        result = None
-        match entry.body:  # neither the gateway's own absence nor a message that is already here is silence
-            case Started():
-                self.nodes.restarted(self.now_ms - before_ms)
-            case Report() as report:
-                self.nodes.heard(report)
+        body, result = entry.body, None
+        # Neither the gateway's own absence nor a message that is already here is silence.
+        if isinstance(body, Report):
+            self.nodes.heard(body)
+        elif isinstance(body, Started):
+            self.nodes.restarted(self.now_ms - before_ms)
         if self.plant is not None:
             self._fire_timers(self.plant)
-        match entry.body:
+        match body:
+            case Report() as report if self.plant:  # first: nearly all are
+                self.nodes.report(self.plant, entry.id, report, self.now_ms)
             case Configured(plant):
                 self._configure(plant)
             case Started():
                 if self.plant is not None:
                     self._started(self.plant)
-            case Report() as report if self.plant:
-                self.nodes.report(self.plant, entry.id, report, self.now_ms)
             case Scored() as score if self.plant:
                 self.nodes.scored(self.plant, score, self.now_ms)
             case Commanded(command) if self.plant:
                 result = self.alarms.command(command, self.plant.alarm_ids(), self.now_ms)
+            case Noticed() as noticed if self.plant:
+                self._noticed(self.plant, noticed)
             case Tick():
                 pass
             case _:
@@ -103,6 +104,11 @@ class Engine:
     def waiting(self) -> Mapping[int, Pending]:
         """Windows that wait for their Score, by the entry that brought them, oldest first."""
         return self.rescores.pending
+
+    def noticed(self, kind: AlarmKind) -> tuple[bool, str]:
+        """What was noticed last of an alarm of the gateway: whether its condition is there, and the detail."""
+        alarm = self.alarms.alarms.get(AlarmId(Scope.GATEWAY, "gateway", kind))
+        return (True, alarm.detail) if alarm and alarm.condition else (False, "")
 
     def present_tags(self) -> list[TagChange]:
         """The newest change of every Tag of the plant."""
@@ -149,6 +155,7 @@ class Engine:
         for name in sorted(plant.nodes, key=lambda name: plant.nodes[name].slot):
             self.nodes.configured(plant, name, self.now_ms)
         for name in assets:
+            self.assets.unite(plant, name, self.now_ms)
             self.nodes.trust(plant, name, self.now_ms)
 
     def _started(self, plant: Plant) -> None:
@@ -158,6 +165,14 @@ class Engine:
                 self.ledger.requalify(tag, Quality.RESTARTED)
         for name in sorted(plant.assets, key=lambda name: plant.assets[name].slot):
             self.nodes.trust(plant, name, self.now_ms)
+
+    def _noticed(self, plant: Plant, noticed: Noticed) -> None:
+        alarm_id = AlarmId(Scope.GATEWAY, "gateway", noticed.kind)
+        alarm = self.alarms.alarms.get(alarm_id)
+        still = noticed.active and alarm is not None and alarm.condition
+        source_ms = alarm.condition_source_ms if alarm and still else min(noticed.source_ms, self.now_ms)
+        text = plant.text_of(alarm_id)
+        self.alarms.condition(alarm_id, noticed.active, source_ms, self.now_ms, text, detail=noticed.detail)
 
     def _count_up(self) -> None:
         counts = (self.alarms.active, self.alarms.unacknowledged, self.incidents.open_count, self.nodes.lost)

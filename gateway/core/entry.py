@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 import cbor2
 from pydantic import TypeAdapter
 
 from gateway.core.command import Command, CommandKind
-from gateway.core.plant import Plant
+from gateway.core.plant import AlarmKind, AlarmText, Plant, Scope
+from gateway.core.roster import gateway_alarms
+from gateway.wire.cbor import ARRAY, UINT, byte_string, head, text
 from gateway.wire.messages import UpMessage, decode_up
 
 
@@ -28,9 +31,10 @@ class EntryKind(StrEnum):
     SCORE = "score"
     COMMAND = "command"
     TICK = "tick"
+    NOTICED = "noticed"
 
 
-VERSIONS: Mapping[EntryKind, int] = dict.fromkeys(EntryKind, 1)
+VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 2}
 
 
 class EntryBroken(ValueError):  # noqa: N818 - named like the other faults of stored things
@@ -51,8 +55,7 @@ class Started:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A node's message, authenticated and new. `seq` is the whole message number; `message` is `payload` decoded."""
 
     node: str
@@ -64,8 +67,7 @@ class Report:
     message: UpMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """The gateway's own model has looked at the Window that entry `window` brought.
 
     `value` and `threshold` are in the bundle's integer units; `model` is the SHA-256 of the model file. A `failure`
@@ -91,11 +93,27 @@ class Tick:
     """Time has passed: a deadline the engine asked to be woken for."""
 
 
-Body = Configured | Started | Report | Scored | Commanded | Tick
-
-
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Noticed:
+    """The gateway has noticed something about itself: the condition of one of its own alarms came or went.
+
+    `source_ms` (Unix ms) is when; `detail` says what exactly, in words.
+    """
+
+    kind: AlarmKind
+    active: bool
+    source_ms: int
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind.scope is not Scope.GATEWAY:
+            raise ValueError(f"{self.kind} is not an alarm of the gateway")
+
+
+Body = Configured | Started | Report | Scored | Commanded | Tick | Noticed
+
+
+class Entry(NamedTuple):
     """One journal entry: its number, when the gateway took it up (Unix ms, never falling), and what it says."""
 
     id: int
@@ -104,17 +122,32 @@ class Entry:
 
 
 _PLANT = TypeAdapter(Plant)
+_ALARMS = TypeAdapter(Mapping[AlarmKind, AlarmText])
 
-Upcaster = Callable[[list[object]], list[object]]
-UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {}
+
+def with_gateway_alarms(plant: dict[str, Any]) -> dict[str, Any]:
+    """A plant as 0.1 has kept it, with the alarms that the gateway has had of its own since."""
+    texts = _ALARMS.dump_python(gateway_alarms())
+    return plant | {"alarms": plant["alarms"] | {kind: texts[kind] for kind in texts if kind not in plant["alarms"]}}
+
+
+_REPORT_HEAD = head(ARRAY, 6)
+_name = lru_cache(maxsize=1 << 15)(text)
+
+Upcaster = Callable[[list[Any]], list[Any]]
+UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {
+    (EntryKind.CONFIGURED, 1): lambda fields: [with_gateway_alarms(fields[0])],
+}
 """(kind, version) -> a function from the fields of that version to those of the next."""
 
 
 def encode(body: Body) -> tuple[EntryKind, int, bytes]:
     """Kind, version and bytes of an entry's body."""
     match body:
-        case Report(node, link, seq, key_generation, received_ms, payload, _):
-            kind, fields = EntryKind.REPORT, [node, link, seq, key_generation, received_ms, payload]
+        case Report(node, link, seq, key_generation, received_ms, payload, _):  # by far the most: put together by hand
+            numbers = head(UINT, seq) + head(UINT, key_generation) + head(UINT, received_ms)
+            data = _REPORT_HEAD + _name(node) + _name(link) + numbers + byte_string(payload)
+            return EntryKind.REPORT, VERSIONS[EntryKind.REPORT], data
         case Tick():
             kind, fields = EntryKind.TICK, []
         case Scored(window, value, threshold, model, failure):
@@ -125,6 +158,8 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
         case Started(version):
             kind, fields = EntryKind.STARTED, [version]
+        case Noticed(what, active, source_ms, detail):
+            kind, fields = EntryKind.NOTICED, [str(what), active, source_ms, detail]
         case Configured(plant):
             kind, fields = EntryKind.CONFIGURED, [_PLANT.dump_python(plant)]
     return kind, VERSIONS[kind], cbor2.dumps(fields)
@@ -161,6 +196,8 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             return Commanded(Command(CommandKind(what), actor, origin, alarm, event, comment, until))
         case EntryKind.STARTED, [str(version)]:
             return Started(version)
+        case EntryKind.NOTICED, [str(what), bool(active), int(source_ms), str(detail)]:
+            return Noticed(AlarmKind(what), active, source_ms, detail)
         case EntryKind.CONFIGURED, [dict(plant)]:
             return Configured(_PLANT.validate_python(plant))
     raise EntryBroken(f"{kind}: fields that do not fit")

@@ -31,12 +31,13 @@ class Ledger:
     def tag(self, tag: TagId, value: Value, source_ms: int, quality: Quality = Quality.GOOD) -> None:
         """A Tag was measured or derived. What is older than the value that stands does not replace it."""
         present = self.tags.get(tag)
-        if present is not None:
+        if present is not None and source_ms <= present.source_ms:
             if source_ms < present.source_ms and present.quality is not Quality.NO_DATA:
                 return
-            if (value, quality, source_ms) == (present.value, present.quality, present.source_ms):
+            if source_ms == present.source_ms and value == present.value and quality is present.quality:
                 return
-        self._put(TagChange(tag, value, quality, source_ms))
+        self.tags[tag] = change = TagChange(tag, value, quality, source_ms)
+        self.updates.append(change)
 
     def derived(self, tag: TagId, value: Value, source_ms: int, quality: Quality = Quality.GOOD) -> None:
         """A Tag that the engine works out: said only when its value or its quality changes. Its source time is that of

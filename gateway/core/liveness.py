@@ -39,6 +39,9 @@ class Schedule:
         """The state now, when it will change if the node stays silent (None: never), and since when it is so."""
         if not self.heartbeat_ms:
             return Alive.UNKNOWN, None, self.last_seen_ms
+        due_ms = self.last_seen_ms + self.deaf_ms + self.heartbeat_ms
+        if now_ms < due_ms:
+            return Alive.ON_TIME, due_ms, self.last_seen_ms
         tolerance_ms = self.heartbeat_ms * rule.tolerance_pct // 100
         steps = (
             (Alive.DUE, self.heartbeat_ms),

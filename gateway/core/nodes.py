@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
@@ -21,6 +22,7 @@ FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
 MEASURED = tuple(t.name for t in NODE_TAGS if t.name != "liveness")
+_WELL = (Alive.ON_TIME, 0, True)
 JUDGED = ("score", "host_score", "anomalous")
 """Tags that a sensor fault makes worthless."""
 
@@ -69,8 +71,8 @@ class NodeDesk:
             self._leave(plant, name, state.asset, at_ms)
             state.asset = node.asset
         broken = bool(node.model) and node.model not in plant.rescoring.models
-        self._ledger.configuration(TagId(Scope.NODE, name, "host_score"), broken=broken)
-        new = self._ledger.tags[TagId(Scope.NODE, name, "liveness")].value is None
+        self._ledger.configuration(_tag_id(name, "host_score"), broken=broken)
+        new = self._ledger.tags[_tag_id(name, "liveness")].value is None
         self._judge_liveness(plant, name, at_ms, say=new)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
@@ -103,19 +105,32 @@ class NodeDesk:
         if state is None:
             self._ledger.count("report_of_unknown_node")
             return
-        before = state.quality
+        before = state.alive, state.fault, state.heard
         if isinstance(message, Birth):
             state.schedule.heartbeat_ms = message.heartbeat_ms
-        self._judge_liveness(plant, name, at_ms, say=not state.heard)
+            self._judge_liveness(plant, name, at_ms, say=not state.heard)
+        elif before != _WELL:  # else nothing but its deadline has moved, and that is left where it is (timers.py)
+            self._judge_liveness(plant, name, at_ms, say=not state.heard)
         state.heard = True
         self._take_in(plant, entry, name, report, at_ms)
-        if state.quality is not before:
+        if (state.alive, state.fault, state.heard) != before:
             self.trust(plant, state.asset, at_ms)
 
     def _take_in(self, plant: Plant, entry: int, name: str, report: Report, at_ms: int) -> None:
         message = report.message
         event_ms = min(report.received_ms, at_ms) - age.decode(message.age)
         match message:
+            case Health():  # first: nearly all are
+                fault = message.why if _is_fault(message.why) else 0
+                self._sensor(plant, name, fault, event_ms, at_ms)
+                if not fault:
+                    self._looked(plant, name, message.score, event_ms, at_ms)
+                tag = self._ledger.tag
+                tag(_tag_id(name, "battery"), message.battery_mv, event_ms)
+                if message.temperature_cdeg is not None:
+                    tag(_tag_id(name, "temperature"), message.temperature_cdeg, event_ms)
+                if message.link_dbm is not None:
+                    tag(_tag_id(name, "link"), message.link_dbm, event_ms)
             case Flag() if _is_fault(message.why):
                 self._sensor(plant, name, message.why, event_ms, at_ms)
             case Flag():
@@ -125,16 +140,6 @@ class NodeDesk:
                 self._sensor(plant, name, 0, event_ms, at_ms)
                 self._looked(plant, name, message.score, event_ms, at_ms)
                 self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
-            case Health():
-                fault = message.why if _is_fault(message.why) else 0
-                self._sensor(plant, name, fault, event_ms, at_ms)
-                if not fault:
-                    self._looked(plant, name, message.score, event_ms, at_ms)
-                self._tag(name, "battery", message.battery_mv, event_ms)
-                if message.temperature_cdeg is not None:
-                    self._tag(name, "temperature", message.temperature_cdeg, event_ms)
-                if message.link_dbm is not None:
-                    self._tag(name, "link", message.link_dbm, event_ms)
             case _:
                 pass  # Birth and Result say nothing about the machine
 
@@ -145,7 +150,7 @@ class NodeDesk:
             self._ledger.count("score_not_awaited")
             return
         if scored.failure:
-            self._ledger.configuration(TagId(Scope.NODE, pending.node, "host_score"), broken=True)
+            self._ledger.configuration(_tag_id(pending.node, "host_score"), broken=True)
             self.unscored(plant, scored.window)
             return
         del self._rescores.pending[scored.window]
@@ -206,7 +211,7 @@ class NodeDesk:
         if not model or features is None:
             return False
         if model not in plant.rescoring.models:
-            self._ledger.configuration(TagId(Scope.NODE, name, "host_score"), broken=True)
+            self._ledger.configuration(_tag_id(name, "host_score"), broken=True)
             self._ledger.count("model_missing")
             return False
         deadline_ms = at_ms + plant.rescoring.deadline_ms
@@ -216,7 +221,7 @@ class NodeDesk:
 
     def _sensor(self, plant: Plant, name: str, fault: int, event_ms: int, at_ms: int) -> None:
         """What a message says of the sensor; news older than what is known changes nothing."""
-        state, tag = self.nodes[name], TagId(Scope.NODE, name, "sensor")
+        state, tag = self.nodes[name], _tag_id(name, "sensor")
         known = self._ledger.tags[tag]
         if event_ms < known.source_ms and known.quality is not Quality.NO_DATA:
             if fault:
@@ -228,7 +233,7 @@ class NodeDesk:
         was, state.fault = state.fault, fault
         if fault:
             for judged in JUDGED:
-                self._ledger.requalify(TagId(Scope.NODE, name, judged), Quality.SENSOR)
+                self._ledger.requalify(_tag_id(name, judged), Quality.SENSOR)
         if bool(was) != bool(fault):
             alarm = AlarmId(Scope.NODE, name, AlarmKind.SENSOR_FAULT)
             self._alarms.condition(alarm, bool(fault), event_ms, at_ms, plant.text_of(alarm))
@@ -244,12 +249,12 @@ class NodeDesk:
         self.lost += (alive is Alive.LOST) - (state.alive is Alive.LOST)
         was, state.alive = state.alive, alive
         never = not state.schedule.last_seen_ms
-        tag = TagId(Scope.NODE, name, "liveness")
+        tag = _tag_id(name, "liveness")
         self._ledger.derived(tag, int(alive), since_ms, Quality.NO_DATA if never else Quality.GOOD)
         if alive in (Alive.STALE, Alive.LOST):
             quality = Quality.STALE if alive is Alive.STALE else Quality.LOST
             for measured in MEASURED:
-                self._ledger.requalify(TagId(Scope.NODE, name, measured), quality)
+                self._ledger.requalify(_tag_id(name, measured), quality)
         if (alive is Alive.LOST) != (was is Alive.LOST):
             alarm = AlarmId(Scope.NODE, name, AlarmKind.NODE_LOST)
             self._alarms.condition(alarm, alive is Alive.LOST, since_ms, at_ms, plant.text_of(alarm))
@@ -266,8 +271,13 @@ class NodeDesk:
     def _tag(self, name: str, tag: str, value: Value, event_ms: int, quality: Quality = Quality.GOOD) -> None:
         if tag in JUDGED and self.nodes[name].fault:
             quality = Quality.SENSOR  # older than the fault that stands
-        self._ledger.tag(TagId(Scope.NODE, name, tag), value, event_ms, quality)
+        self._ledger.tag(_tag_id(name, tag), value, event_ms, quality)
 
 
 def _is_fault(why: int) -> bool:
     return FIRST_FAULT <= why <= LAST_FAULT
+
+
+@lru_cache(maxsize=1 << 17)
+def _tag_id(name: str, tag: str) -> TagId:
+    return TagId(Scope.NODE, name, tag)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -18,6 +19,8 @@ class Scope(StrEnum):
     GATEWAY = "gateway"
     ASSET = "asset"
     NODE = "node"
+
+    __hash__ = str.__hash__  # of equal strings, and without a call into Python for each Tag that is looked up
 
 
 class Kind(StrEnum):
@@ -94,18 +97,26 @@ class AlarmKind(StrEnum):
     ANOMALY = "anomaly"  # of an Asset: an Incident with evidence
     NODE_LOST = "node_lost"  # of a Node
     SENSOR_FAULT = "sensor_fault"  # of a Node
+    JOURNAL_SPACE = "journal_space"  # of the gateway: the disk or the journal's bound is nearly reached
+    OUTPUT_BEHIND = "output_behind"  # of the gateway: events that an Output has not delivered are soon given up
 
     @property
     def scope(self) -> Scope:
         """What such an alarm belongs to."""
-        return Scope.ASSET if self is AlarmKind.ANOMALY else Scope.NODE
+        match self:
+            case AlarmKind.ANOMALY:
+                return Scope.ASSET
+            case AlarmKind.NODE_LOST | AlarmKind.SENSOR_FAULT:
+                return Scope.NODE
+            case AlarmKind.JOURNAL_SPACE | AlarmKind.OUTPUT_BEHIND:
+                return Scope.GATEWAY
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmText:
     """What a person is told, and how soon: one per kind of alarm, or per asset and kind.
 
-    `cause`, `consequence` and `action` may name `{asset}` and `{node}`.
+    `cause`, `consequence` and `action` may name `{asset}` and `{node}`; those of an alarm of the gateway name neither.
     """
 
     cause: str
@@ -190,10 +201,10 @@ class Plant:
     @cached_property
     def nodes_of(self) -> Mapping[str, tuple[Node, ...]]:
         """Asset name -> its nodes, by slot."""
-        return {
-            name: tuple(sorted((n for n in self.nodes.values() if n.asset == name), key=lambda n: n.slot))
-            for name in self.assets
-        }
+        of: dict[str, list[Node]] = {name: [] for name in self.assets}
+        for node in sorted(self.nodes.values(), key=lambda n: n.slot):
+            of[node.asset].append(node)
+        return {name: tuple(nodes) for name, nodes in of.items()}
 
     @cached_property
     def neighbours(self) -> Mapping[str, frozenset[str]]:
@@ -206,7 +217,9 @@ class Plant:
         return {name: frozenset(others) for name, others in near.items()}
 
     def text_of(self, alarm: AlarmId) -> AlarmText:
-        """The text in force for one alarm."""
+        """The text in force for one alarm. KeyError for an alarm that is not configured."""
+        if alarm.scope is Scope.GATEWAY:
+            return self.alarms[alarm.kind]
         asset = alarm.name if alarm.scope is Scope.ASSET else self.nodes[alarm.name].asset
         return self.assets[asset].alarms.get(alarm.kind) or self.alarms[alarm.kind]
 
@@ -214,6 +227,8 @@ class Plant:
         """The text in force for one alarm, with the names in place of `{asset}` and `{node}`: for an alarm of an asset
         `{node}` is all its nodes. KeyError for an alarm that is not configured.
         """
+        if alarm.scope is Scope.GATEWAY:
+            return self.text_of(alarm)
         if alarm.scope is Scope.ASSET:
             asset, nodes = alarm.name, ", ".join(node.name for node in self.nodes_of[alarm.name])
         else:
@@ -237,7 +252,8 @@ class Plant:
                 yield TagId(Scope.NODE, node.name, tag.name), tag
 
     def alarm_ids(self) -> Iterator[AlarmId]:
-        """Every Alarm that the plant can raise, in a stable order: assets by slot, nodes by slot."""
+        """Every Alarm that the plant can raise, in a stable order: gateway, assets by slot, nodes by slot."""
+        yield from GATEWAY_ALARMS
         for asset in sorted(self.assets.values(), key=lambda a: a.slot):
             yield AlarmId(Scope.ASSET, asset.name, AlarmKind.ANOMALY)
         for node in sorted(self.nodes.values(), key=lambda n: n.slot):
@@ -245,8 +261,7 @@ class Plant:
             yield AlarmId(Scope.NODE, node.name, AlarmKind.SENSOR_FAULT)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TagId:
+class TagId(NamedTuple):
     """Names one Tag; the same in every Output."""
 
     scope: Scope
@@ -263,8 +278,7 @@ class TagId:
         return cls(Scope(scope), name, tag)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AlarmId:
+class AlarmId(NamedTuple):
     """Names one Alarm; the same in every Output."""
 
     scope: Scope
@@ -279,3 +293,8 @@ class AlarmId:
         """Read `scope/name/kind`; ValueError if it is not of that form."""
         scope, name, kind = text.split("/")
         return cls(Scope(scope), name, AlarmKind(kind))
+
+
+GATEWAY_ALARMS: tuple[AlarmId, ...] = tuple(
+    AlarmId(Scope.GATEWAY, "gateway", kind) for kind in AlarmKind if kind.scope is Scope.GATEWAY
+)

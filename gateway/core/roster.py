@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gateway import config
-from gateway.core.plant import AlarmKind, AlarmText, Asset, Liveness, Node, Plant, Priority, Rescoring, Rule
+from gateway.core.plant import AlarmKind, AlarmText, Asset, Liveness, Node, Plant, Priority, Rescoring, Rule, Scope
 
 
 def plan(
@@ -52,7 +52,7 @@ def _asset(asset: config.Asset, rule: config.Rule, slot: int) -> Asset:
         value = getattr(asset, key)
         return getattr(rule, key) if value is None else value  # type: ignore[no-any-return]
 
-    differing = {kind: text for kind in AlarmKind if (text := getattr(asset.alarm, kind)) is not None}
+    differing = {kind: text for kind in AlarmKind if (text := getattr(asset.alarm, kind, None)) is not None}
     return Asset(
         name=asset.name,
         area=asset.area,
@@ -62,6 +62,11 @@ def _asset(asset: config.Asset, rule: config.Rule, slot: int) -> Asset:
         feeds=asset.feeds,
         alarms={kind: _text(text) for kind, text in differing.items()},
     )
+
+
+def gateway_alarms() -> Mapping[AlarmKind, AlarmText]:
+    """The texts of the gateway's own alarms where the configuration has none."""
+    return {kind: _text(config.Alarms.model_fields[kind].default) for kind in AlarmKind if kind.scope is Scope.GATEWAY}
 
 
 def _text(alarm: config.Alarm) -> AlarmText:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 import cbor2
 
 from gateway.core.plant import AlarmId, TagId
+from gateway.wire.cbor import ARRAY, UINT, head, text
 
 Value = bool | int | str | None
 
@@ -41,8 +44,7 @@ class Quality(IntEnum):
         return self >= 20
 
 
-@dataclass(frozen=True, slots=True)
-class TagChange:
+class TagChange(NamedTuple):
     """A Tag has a new value, quality or source time (Unix ms; the time of the sample, not of arrival)."""
 
     tag: TagId
@@ -149,7 +151,7 @@ Update = TagChange | AlarmChange | IncidentChange
 
 def encode_updates(updates: Sequence[Update]) -> bytes:
     """Deterministic binary form of a run of Updates."""
-    return cbor2.dumps([_row(u) for u in updates])
+    return b"".join([head(ARRAY, len(updates)), *map(_encoded, updates)])
 
 
 def decode_updates(data: bytes) -> list[Update]:
@@ -158,8 +160,12 @@ def decode_updates(data: bytes) -> list[Update]:
 
 
 def encode_decision(updates: Sequence[Update], waiting: Sequence[tuple[int, int]]) -> bytes:
-    """What one entry led to, as the journal keeps it: its Updates, and which Windows wait for a Score until when."""
-    return cbor2.dumps([[_row(u) for u in updates], [list(w) for w in waiting]])
+    """What one entry led to, as the journal keeps it: its Updates, and which Windows wait for a Score until when.
+
+    The journal keeps changes of Alarms and Incidents. Tags change with nearly every report and follow from it; that
+    they do is verified where a snapshot holds them all.
+    """
+    return b"\x82" + encode_updates(updates) + (cbor2.dumps([list(w) for w in waiting]) if waiting else b"\x80")
 
 
 def decode_decision(data: bytes) -> list[Update]:
@@ -183,23 +189,36 @@ def _updates(rows: object) -> list[Update]:
     return [_update(row) for row in rows]
 
 
-def _row(update: Update) -> list[object]:
+def _encoded(update: Update) -> bytes:
+    """One Update as a CBOR array. Tags are by far the most, so theirs is put together from parts made before."""
     match update:
         case TagChange(tag, value, quality, source_ms):
-            return [0, str(tag), value, int(quality), source_ms]
+            return _tag_head(tag) + _item(value) + head(UINT, quality) + head(UINT, source_ms)
         case AlarmChange():
             u = update
-            return [
+            row = [
                 1, u.event, str(u.alarm), str(u.transition), u.active, u.acknowledged, u.shelved_until_ms,
                 u.out_of_service, u.source_ms, u.at_ms, u.onset_ms, u.incident, u.first_out, u.actor, u.origin,
                 u.comment,
             ]  # fmt: skip
         case IncidentChange():
             i = update
-            return [
+            row = [
                 2, i.event, i.incident, str(i.transition), list(i.assets), list(i.nodes), i.origin, i.onset_ms,
                 i.source_ms, i.at_ms, i.open,
             ]  # fmt: skip
+    return cbor2.dumps(row)
+
+
+@lru_cache(maxsize=1 << 17)
+def _tag_head(tag: TagId) -> bytes:
+    return head(ARRAY, 5) + head(UINT, 0) + text(str(tag))
+
+
+def _item(value: Value) -> bytes:
+    if type(value) is int and value >= 0:  # nearly always
+        return head(UINT, value)
+    return cbor2.dumps(value)
 
 
 def _update(row: object) -> Update:

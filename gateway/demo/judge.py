@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.core import entry as entries
 from gateway.core.entry import Report, Scored
-from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, decode_decision
+from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, decode_updates
 from gateway.demo.recordings import Replay, ReplayNode
 from gateway.store.reader import Reader
 from gateway.training.evaluate import Interval
@@ -81,9 +81,9 @@ def table(summary: Summary) -> list[str]:
 def _events(reader: Reader) -> tuple[int, int]:
     incidents = alarms = after = 0
     while rows := reader.events(after, PAGE):
-        for number, _, index, data in rows:
-            after = number
-            match decode_decision(data)[index]:
+        after = rows[-1][0]
+        for update in (update for *_, body in rows for update in decode_updates(body)):
+            match update:
                 case IncidentChange(transition=IncidentTransition.OPENED):
                     incidents += 1
                 case AlarmChange(transition=AlarmTransition.RAISED):

@@ -186,7 +186,7 @@ response_s = 86400
         [
             head,
             *map(_asset_table, plant.assets),
-            _links(plant.nodes, ports, folder),
+            _links(plant.nodes, ports, folder, mqtt_protocol),
             _outputs(ports, mqtt_protocol),
             _OPEN_OPCUA if open_opcua else "",
         ]
@@ -218,10 +218,11 @@ model = {{ {models} }}
 """
 
 
-def _links(nodes: Sequence[DemoNode], ports: Ports, folder: Path) -> str:
+def _links(nodes: Sequence[DemoNode], ports: Ports, folder: Path, mqtt_protocol: str) -> str:
     tables = [f'[[link]]\ntype = "udp"\nname = "wifi"\nbind = "127.0.0.1:{ports.udp}"\n']
     if any(node.link == "mqtt" for node in nodes):
-        tables.append(f'[[link]]\ntype = "mqtt"\nname = "field-broker"\nbroker = "127.0.0.1:{ports.mqtt}"\n')
+        broker = f'broker = "127.0.0.1:{ports.mqtt}"\nversion = "{mqtt_protocol}"\n'
+        tables.append(f'[[link]]\ntype = "mqtt"\nname = "field-broker"\n{broker}')
     for node in nodes:
         if node.link == "serial":
             device = tty(folder, node.name).resolve()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import Process
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from gateway.demo.broker import broker, mqtt_version
 from gateway.demo.plant import DemoNode, DemoPlant, Ports, configuration, tty
-from gateway.runtime.control import NAME as CONTROL_SOCKET
+from gateway.runtime import control
 from gateway.store.keys import NodeKey, Registry
 
 START_S = 30.0
@@ -79,7 +78,7 @@ class House:
         log = self.folder / "gateway.log"
         try:
             async with asyncio.timeout(START_S):
-                while not self._answers():
+                while not control.answers(self.state_dir):
                     if self.gateway.returncode is not None:
                         raise DemoFailed(f"the gateway ended at once, see {log}")
                     await asyncio.sleep(0.05)
@@ -117,15 +116,6 @@ class House:
         if node.link == "serial":
             return f"serial:{tty(self.folder, node.name)}"
         return f"{node.link}:127.0.0.1:{self.ports.udp if node.link == 'udp' else self.ports.mqtt}"
-
-    def _answers(self) -> bool:
-        """Whether somebody listens on the control socket: after a crash its file is there though nobody does."""
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(self.state_dir / CONTROL_SOCKET))
-            except OSError:
-                return False
-        return True
 
     async def _spawn(self, name: str, command: Sequence[str]) -> Process:
         """A child that adds to its own log; its session is its own, so that Ctrl-C is the demo's to handle."""

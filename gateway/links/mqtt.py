@@ -6,12 +6,10 @@ durable to its node is the Ack that the gateway sends after the commit; without 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
@@ -25,9 +23,12 @@ from pydantic import BaseModel, Field, model_validator
 from gateway.links import Address, Frame, LinkFailed
 from gateway.links.fields import DEFAULT_QUEUE, Endpoint, Name, QueueLength, split_endpoint
 from gateway.links.inbox import Inbox
+from gateway.mqtt import Connection
+from gateway.mqtt.packets import text
 
-KID = re.compile(r"[0-9A-Fa-f]{8}")
-FAREWELL_S = 1.0  # how long closing waits for a broker that does not take the DISCONNECT
+UP = b"/up"
+KID = re.compile(rb"[0-9A-Fa-f]{8}")
+MAX_UNDER_WAY = 65535  # messages that the broker may send before the first is acknowledged (MQTT 5)
 
 # What goes wrong reaches the host as LinkFailed; the client's own lines would say it twice.
 _client_log = logging.getLogger(f"{__name__}.client")
@@ -40,7 +41,9 @@ class Settings(BaseModel, frozen=True, extra="forbid", strict=True):
     type: Literal["mqtt"]
     name: Name
     broker: Endpoint = Field(default="localhost:1883", description='"host:port" of the broker.')
-    version: Literal["3.1.1", "5"] = Field(default="3.1.1", description="MQTT version to speak.")
+    version: Literal["3.1.1", "5"] = Field(
+        default="5", description="MQTT version to speak; with 5 a broker keeps more for a gateway that is busy."
+    )
     prefix: str = Field(
         default="stethos/nodes",
         pattern=r"^[^/+#\x00]+(/[^/+#\x00]+)*$",
@@ -91,35 +94,35 @@ class Link:
     """A client with a persistent session: what nodes sent while the gateway was away arrives when it is back.
 
     The Address of a frame is the kid part of its topic. Counts, besides those of every Link: `bad_topic` (the kid part
-    is not eight hexadecimal digits).
+    is not eight hexadecimal digits) and `answer_refused` (the broker let an answer not pass; MQTT 5).
     """
 
     def __init__(self, settings: Settings, count: Callable[[str], None]) -> None:
         self._settings = settings
         self._count = count
         self._inbox = Inbox(settings.queue, count)
-        self._client: aiomqtt.Client | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._prefix = f"{settings.prefix}/".encode()
+        self._connection: Connection | None = None
 
     async def open(self) -> None:
         """Connect and subscribe. Raises LinkFailed, also if the broker refuses the login or the subscription."""
-        if self._client is not None:
+        if self._connection is not None:
             return
-        client = self._new_client()
+        connection = self._new_connection()
         self._inbox.open()  # a broker that kept our session sends before it is asked
         try:
-            await client.__aenter__()
-            self._client = client
-            self._watch = asyncio.create_task(self._fail_when_gone(client), name=f"link {self._settings.name}")
-            granted = await client.subscribe(f"{self._settings.prefix}/+/up", qos=1)
+            await connection.__aenter__()
+            self._connection = connection
+            connection.gone.add_done_callback(lambda gone: self._inbox.fail(self._named(gone.result())))
+            granted = await connection.subscribe(f"{self._settings.prefix}/+/up", qos=1)
             if any(code.is_failure if isinstance(code, ReasonCode) else code >= 0x80 for code in granted):
                 raise LinkFailed(self._named(f"the subscription to {self._settings.prefix}/+/up is refused"))
         # UnicodeError: a host name that cannot be one
         except (aiomqtt.MqttError, UnicodeError) as error:
-            await self._leave(client)
+            await self._leave(connection)
             raise LinkFailed(self._named(error)) from error
         except BaseException:
-            await self._leave(client)
+            await self._leave(connection)
             raise
 
     async def receive(self) -> list[Frame]:
@@ -127,42 +130,38 @@ class Link:
         return await self._inbox.receive()
 
     async def send(self, address: Address, data: bytes) -> None:
-        """Publish one answer; returns when the broker has it."""
-        if self._client is None:
+        """Publish one answer; returns when it is on its way. A broker that acknowledges none fails the Link after
+        `timeout_s` to twice as long. What is lost is sent again by the nodes, so nothing waits for the broker here.
+        """
+        if self._connection is None:
             raise LinkFailed(self._named("not open"))
         try:
-            await self._client.publish(f"{self._settings.prefix}/{address}/down", data, qos=1)
+            await self._connection.send(text(f"{self._settings.prefix}/{address}/down"), data)
         except aiomqtt.MqttError as error:
-            # A broker that takes nothing delivers nothing: the receiver need not wait for the keepalive to know.
-            self._inbox.fail(self._named(error))
             raise LinkFailed(self._named(error)) from error
         self._count("sent")
 
     async def close(self) -> None:
         """Disconnect; the broker keeps the session."""
-        if self._client is not None:
-            await self._leave(self._client)
+        if self._connection is not None:
+            await self._leave(self._connection)
 
-    def _new_client(self) -> aiomqtt.Client:
-        settings, accept = self._settings, self._accept
-
-        class Straight(asyncio.Queue[aiomqtt.Message]):
-            """Hands messages on as they arrive: the Inbox is the one bound, and it counts."""
-
-            def put_nowait(self, item: aiomqtt.Message) -> None:
-                accept(item)
-
+    def _new_connection(self) -> Connection:
+        settings = self._settings
         host, port = split_endpoint(settings.broker)
         five = settings.version == "5"
         properties = Properties(PacketTypes.CONNECT) if five else None  # type: ignore[no-untyped-call]
         if properties is not None:
             properties.SessionExpiryInterval = settings.session_expiry_s
+            properties.ReceiveMaximum = min(settings.queue, MAX_UNDER_WAY)
         try:
-            return aiomqtt.Client(
+            return Connection(
                 host,
                 port,
+                on_message=self._accept,
+                on_refused=lambda _: self._count("answer_refused"),
+                version=settings.version,
                 identifier=settings.client_id or f"stethos-{settings.name}",
-                protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
                 clean_session=None if five else False,
                 clean_start=False if five else MQTT_CLEAN_START_FIRST_ONLY,
                 properties=properties,
@@ -171,7 +170,6 @@ class Link:
                 tls_context=self._tls() if settings.tls else None,
                 keepalive=settings.keepalive_s,
                 timeout=settings.timeout_s,
-                queue_type=Straight,
                 logger=_client_log,
             )
         except OSError as error:  # a certificate, key or password file; ssl.SSLError is one
@@ -183,29 +181,16 @@ class Link:
             context.load_cert_chain(self._settings.cert_file, self._settings.key_file)
         return context
 
-    def _accept(self, message: aiomqtt.Message) -> None:
-        kid = message.topic.value.removeprefix(f"{self._settings.prefix}/").removesuffix("/up")
-        if not KID.fullmatch(kid):
+    def _accept(self, topic: bytes, payload: bytes, _: bool) -> None:
+        kid = topic.removeprefix(self._prefix).removesuffix(UP)
+        if KID.fullmatch(kid):
+            self._inbox.put(payload, kid.decode())
+        else:
             self._count("bad_topic")
-        elif isinstance(message.payload, bytes):
-            self._inbox.put(message.payload, kid)
 
-    async def _fail_when_gone(self, client: aiomqtt.Client) -> None:
-        try:
-            async for _ in client.messages:
-                pass  # none comes this way: see Straight
-        except aiomqtt.MqttError as error:
-            self._inbox.fail(self._named(error.__cause__ or error))
-
-    async def _leave(self, client: aiomqtt.Client) -> None:
-        watch, self._watch, self._client = self._watch, None, None
-        if watch is not None:
-            watch.cancel()
-            await asyncio.wait([watch])
-        # Also after a failed __aenter__, which leaves the socket open to a broker that accepts and says nothing.
-        client.timeout = FAREWELL_S
-        with suppress(aiomqtt.MqttError):
-            await client.__aexit__(None, None, None)
+    async def _leave(self, connection: Connection) -> None:
+        self._connection = None
+        await connection.leave()
         self._inbox.fail(self._named("closed"))
 
     def _named(self, why: object) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
+from gateway.store import marks as marks_of
 from gateway.store.keys import NodeKey
-from gateway.wire.envelope import MAX_PARTIAL_IV, BadTag, Cipher, Malformed, parse
+from gateway.wire.envelope import MAX_PARTIAL_IV, BadTag, Cipher, Malformed, Sealed, parse
 from gateway.wire.keys import NodeKeys
 from gateway.wire.messages import Ack, Birth, Undecodable, UpMessage, decode_up, encode
 from gateway.wire.window import ReplayWindow, SequenceWindow
+from gateway.wire.witness import Witness
 
 DOWN_STEP = 1024
 """Downward partial IVs are reserved in the journal by so many at a time, before the first of them is used."""
@@ -24,12 +26,19 @@ class Verdict(StrEnum):
     UNKNOWN_NODE = "unknown_node"
     BAD_TAG = "bad_tag"
     REPLAYED = "replayed"
+    CLONED = "cloned"
     UNDECODABLE = "undecodable"
+    UNPLACEABLE = "unplaceable"
     RESENT = "resent"
 
 
-@dataclass(slots=True)
-class Admitted:
+ANSWERED = frozenset({Verdict.ACCEPTED, Verdict.UNPLACEABLE, Verdict.RESENT})
+CLONED = "numbers of this key come twice: two nodes have it, or a node's storage went back; it needs a new key"
+STALE = "old frames keep coming: a recording, another node with this key, or storage that went back"
+FEW_STALE = 16  # frames below the window, before which nobody is told: a network may hold some back
+
+
+class Admitted(NamedTuple):
     """One judged envelope. `node` is "" unless the envelope is that node's without doubt."""
 
     verdict: Verdict
@@ -39,6 +48,7 @@ class Admitted:
     payload: bytes = b""
     message: UpMessage | None = None
     detail: str = ""
+    notice: str = ""  # for whoever looks after the node; at the first, second, fourth, eighth ... of its kind
 
 
 class _Member:
@@ -47,7 +57,7 @@ class _Member:
     def __init__(self, key: NodeKey, windows: Mapping[str, bytes], marks: Mapping[str, int], epoch: int) -> None:
         self.key = key
         self.name = f"{key.name}#{key.key_generation}"  # of its windows: another key generation starts anew
-        self.mark = f"down/{self.name}"
+        self.mark = f"{marks_of.DOWN}{self.name}"
         self.keys = NodeKeys(key.kid, key.secret)
         self.up = Cipher.up(self.keys)
         self.down = Cipher.down(self.keys, epoch)
@@ -55,7 +65,10 @@ class _Member:
         replay, sequence = (state[:_REPLAY_BYTES], state[_REPLAY_BYTES:]) if state else (None, None)
         self.replay = ReplayWindow.from_state(replay) if replay else ReplayWindow()
         self.sequence = SequenceWindow.from_state(sequence) if sequence else SequenceWindow()
-        self.next_down = self.ceiling = marks.get(self.mark, 0)  # what was reserved may have been used
+        self.witness = Witness()
+        self.cloned = self.stale = 0
+        first = marks.get(self.mark, marks.get(marks_of.DOWN_FROM, 0))
+        self.next_down = self.ceiling = first  # what was reserved may have been used
 
     def state(self) -> bytes:
         """Both windows, for the journal."""
@@ -71,7 +84,7 @@ class Admission:
     """
 
     def __init__(self, keys: Iterable[NodeKey], windows: Mapping[str, bytes], marks: Mapping[str, int]) -> None:
-        self.epoch = marks.get("epoch", 0)
+        self.epoch = marks.get(marks_of.EPOCH, 0)
         self._members: dict[bytes, _Member] = {}
         self._by_name: dict[str, _Member] = {}
         self._windows = dict(windows)  # durable ones, for nodes that come back
@@ -90,6 +103,15 @@ class Admission:
         self._members = members
         self._by_name = {m.key.name: m for m in members.values()}
 
+    def strangers(self) -> list[str]:
+        """Names of the durable windows that are nobody's: of nodes and keys that were removed or replaced."""
+        return sorted(self._windows.keys() - {member.name for member in self._members.values()})
+
+    def forgotten(self, strangers: Iterable[str]) -> None:
+        """The journal does not hold these windows any more."""
+        for name in strangers:
+            self._windows.pop(name, None)
+
     def judge(self, data: bytes) -> Admitted:
         """One envelope from below."""
         try:
@@ -103,32 +125,43 @@ class Admission:
             payload = member.up.open(sealed)
         except BadTag:
             return Admitted(Verdict.BAD_TAG, detail=member.key.name)
-        node = member.key.name
-        if member.replay.replayed(sealed.partial_iv):
-            return Admitted(Verdict.REPLAYED, node)
+        if sealed.partial_iv <= member.replay.newest and member.replay.replayed(sealed.partial_iv):
+            return _replayed(member, sealed)
+        self._accept(member, sealed)
         try:
             message = decode_up(payload)
         except Undecodable as error:
-            self._accept(member, sealed.partial_iv)
-            return Admitted(Verdict.UNDECODABLE, node, detail=str(error))
-        self._accept(member, sealed.partial_iv)
+            return Admitted(Verdict.UNDECODABLE, member.key.name, detail=str(error))
+        return self._placed(member, payload, message)
+
+    def _placed(self, member: _Member, payload: bytes, message: UpMessage) -> Admitted:
+        """A message whose envelope is good: is it new?"""
         if isinstance(message, Birth):
-            self._birth(member, message)
             seq = message.full_seq
+            if member.sequence.too_old(seq):
+                return _cloned(member)  # a node says its whole number, and its numbers never fall
+            self._birth(member, message)
         else:
             seq = member.sequence.extend(message.seq)
-        generation = member.key.key_generation
-        if member.sequence.known(seq):
-            return Admitted(Verdict.RESENT, node, seq, generation, payload, message)
-        member.sequence = member.sequence.accept(seq)
-        return Admitted(Verdict.ACCEPTED, node, seq, generation, payload, message)
+        sequence, verdict = member.sequence, Verdict.ACCEPTED
+        behind = seq <= sequence.newest  # few are
+        if sequence.adrift or (behind and sequence.too_old(seq)):
+            verdict = Verdict.UNPLACEABLE
+        elif behind and sequence.known(seq):
+            if member.witness.other_message(seq, payload):
+                return _cloned(member)
+            verdict = Verdict.RESENT
+        else:
+            member.sequence = sequence.accept(seq)
+            member.witness.saw_message(seq, payload)
+        return Admitted(verdict, member.key.name, seq, member.key.key_generation, payload, message)
 
     def take_staged(self) -> tuple[dict[str, bytes], dict[str, int]]:
         """Windows and marks that the next commit must make durable, with room for the answers that follow it."""
         heard = [member for name in sorted(self._dirty) if (member := self._by_name.get(name))]
         marks = {m.mark: m.ceiling + DOWN_STEP for m in heard if m.ceiling - m.next_down < DOWN_STEP // 2}
         if self._new_epoch:
-            marks["epoch"] = self.epoch
+            marks[marks_of.EPOCH] = self.epoch
         self._dirty.clear()
         self._new_epoch = False
         return {m.name: m.state() for m in heard}, marks
@@ -148,7 +181,7 @@ class Admission:
         """
         keys = [m.key for m in self._members.values()]
         self._windows, self._marks = dict(windows), dict(marks)
-        self.epoch = marks.get("epoch", 0)
+        self.epoch = marks.get(marks_of.EPOCH, 0)
         self._members = {}
         self._dirty.clear()
         self._new_epoch = False
@@ -162,8 +195,11 @@ class Admission:
         member.next_down += 1
         return member.down.seal(member.next_down - 1, encode(ack))
 
-    def _accept(self, member: _Member, partial_iv: int) -> None:
-        member.replay = member.replay.accept(partial_iv)
+    def _accept(self, member: _Member, sealed: Sealed) -> None:
+        if member.replay.leaps(sealed.partial_iv):
+            member.sequence = member.sequence.drift()
+        member.replay = member.replay.accept(sealed.partial_iv)
+        member.witness.saw_envelope(sealed.partial_iv, sealed.ciphertext)
         self._dirty.add(member.key.name)
 
     def _birth(self, member: _Member, birth: Birth) -> None:
@@ -173,3 +209,22 @@ class Admission:
             self._new_epoch = True
             for other in self._members.values():
                 other.down = Cipher.down(other.keys, self.epoch)
+
+
+def _replayed(member: _Member, sealed: Sealed) -> Admitted:
+    if not member.replay.too_old(sealed.partial_iv):
+        if member.witness.other_envelope(sealed.partial_iv, sealed.ciphertext):
+            return _cloned(member)
+        return Admitted(Verdict.REPLAYED, member.key.name)
+    member.stale += 1
+    notice = STALE if member.stale >= FEW_STALE and _power_of_two(member.stale) else ""
+    return Admitted(Verdict.REPLAYED, member.key.name, notice=notice)
+
+
+def _cloned(member: _Member) -> Admitted:
+    member.cloned += 1
+    return Admitted(Verdict.CLONED, member.key.name, notice=CLONED if _power_of_two(member.cloned) else "")
+
+
+def _power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0

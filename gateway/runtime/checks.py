@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from gateway.config import Fault, Settings
 from gateway.core.plant import Plant
 from gateway.runtime import control
+from gateway.runtime.credentials import place
 
 MAX_SOCKET_PATH = 107  # bytes: sun_path of unix(7), and its zero
 
@@ -26,7 +27,7 @@ def missing_files(settings: Settings) -> Iterator[Fault]:
     for path, table in tables.items():
         for key, value in table:
             if key.endswith(FILE_KEY) and isinstance(value, Path):
-                file = settings.gateway.state_dir / value
+                file = place(value, settings.gateway.state_dir)
                 if not file.is_file():
                     yield Fault(f"{path}.{key}", f"there is no file {file}")
 

@@ -30,10 +30,12 @@ def _alarm(change: AlarmChange, plant: Plant) -> None:
         fields["node"] = change.alarm.name
         if node := plant.nodes.get(change.alarm.name):
             fields["asset"] = node.asset
-    else:
+    elif change.alarm.scope is Scope.ASSET:
         fields["asset"] = change.alarm.name
     if change.incident:
         fields["incident"] = change.incident
     if change.actor:
         fields |= {"actor": change.actor, "origin": change.origin, "comment": change.comment}
+    elif change.comment:
+        fields["detail"] = change.comment
     log.info(f"alarm {change.transition}", **fields)

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
+
+LEAST_LEAP_MS = 1000
+
+
+class Moment(NamedTuple):
+    """A time of decision, and the same moment on CLOCK_MONOTONIC. `leap_ms`: so much of the time since the last
+    moment did not pass here: the system's clock was set forward, or the machine was suspended.
+    """
+
+    ms: int
+    monotonic_ns: int
+    leap_ms: int = 0
+
+    def of_receipt_ms(self, received_ns: int) -> int:
+        """The time of day of an earlier moment on CLOCK_MONOTONIC."""
+        return self.ms - max(0, self.monotonic_ns - received_ns) // 1_000_000
 
 
 class Clock:
@@ -24,6 +41,7 @@ class Clock:
         self._monotonic_ns = monotonic_ns
         self._met_ms = not_before_ms  # where and when this clock last was the system's own
         self._met_ns = monotonic_ns()
+        self._last: Moment | None = None
 
     def now_ms(self) -> int:
         """The time of a decision: never earlier than any before it, in the journal included."""
@@ -34,6 +52,9 @@ class Clock:
         self._met_ms, self._met_ns = wall_ms, monotonic_ns
         return wall_ms
 
-    def of_receipt_ms(self, received_ns: int) -> int:
-        """The time of day of a moment on CLOCK_MONOTONIC in the near past."""
-        return self.now_ms() - max(0, self._monotonic_ns() - received_ns) // 1_000_000
+    def now(self) -> Moment:
+        """The time of a group of decisions."""
+        ms, monotonic_ns, last = self.now_ms(), self._monotonic_ns(), self._last
+        leap_ms = ms - last.ms - (monotonic_ns - last.monotonic_ns) // 1_000_000 if last else 0
+        self._last = Moment(ms, monotonic_ns, leap_ms if leap_ms >= LEAST_LEAP_MS else 0)
+        return self._last

@@ -11,6 +11,8 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.core.command import Command
 from gateway.runtime.decider import Decider
+from gateway.runtime.reload import Reloaded
 
 NAME = "control.sock"
 MAX_LINE = 65_536
+MAX_ASKING = 32  # at once; each is answered, or let go, in time
 PATIENCE_S = 10.0
+RELOAD = "reload"  # the one request that is no Command
+RELOAD_PATIENCE_S = 60.0  # models are loaded and tried, parts are closed and opened
 
 _COMMAND = TypeAdapter(Command)
 
@@ -33,9 +39,11 @@ class ControlFailed(Exception):  # noqa: N818 - the world's or the operator's fa
 class Control:
     """Serves the control socket."""
 
-    def __init__(self, state_dir: Path, decider: Decider) -> None:
+    def __init__(self, state_dir: Path, decider: Decider, reload: Callable[[], asyncio.Future[Reloaded]]) -> None:
         self._path = state_dir / NAME
         self._decider = decider
+        self._reload = reload
+        self._asking = 0
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -60,23 +68,43 @@ class Control:
         return bound
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._asking >= MAX_ASKING:
+            writer.write(json.dumps({"error": "too many are asking at once"}).encode() + b"\n")
+            writer.close()
+            return
+        self._asking += 1
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await self._answer(await reader.readline(), _peer(writer))
+            await self._answer(reader, writer)
+        finally:
+            self._asking -= 1
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S) as patience:
+                request = _request(await reader.readline())
+                if request.get("kind") == RELOAD:
+                    patience.reschedule(asyncio.get_running_loop().time() + RELOAD_PATIENCE_S)
+                    answer = asdict(await asyncio.shield(self._reload()))
+                else:
+                    answer = await self._command(request, _peer(writer))
         except TimeoutError:
-            answer = {"error": f"no answer within {PATIENCE_S:g} s; what was asked may still be done"}
+            answer = {"error": "no answer in time; what was asked may still be done"}
         except (ValueError, RecursionError, OSError) as error:
             answer = {"error": str(error) or type(error).__name__}
         writer.write(json.dumps(answer).encode() + b"\n")
         writer.close()
 
-    async def _answer(self, line: bytes, origin: str) -> dict[str, Any]:
-        request = json.loads(line)
-        if not isinstance(request, dict):
-            raise ValueError("not a command: a JSON object is expected")
+    async def _command(self, request: dict[str, Any], origin: str) -> dict[str, Any]:
         command = _command(request | {"origin": origin})
         result = await self._decider.command(command)
         return {"outcome": str(result.outcome), "event": result.event, "detail": result.detail}
+
+
+def _request(line: bytes) -> dict[str, Any]:
+    request = json.loads(line)
+    if not isinstance(request, dict):
+        raise ValueError("not a command: a JSON object is expected")
+    return request
 
 
 def _command(request: dict[str, Any]) -> Command:
@@ -90,11 +118,21 @@ def _command(request: dict[str, Any]) -> Command:
         raise ValueError(f"not a command: {'; '.join(faults)}") from error
 
 
-def ask(state_dir: Path, request: dict[str, Any]) -> dict[str, Any]:
+def answers(state_dir: Path) -> bool:
+    """Whether a gateway listens on the control socket: after a crash its file is there though nobody does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(state_dir / NAME))
+        except OSError:
+            return False
+    return True
+
+
+def ask(state_dir: Path, request: dict[str, Any], patience_s: float = PATIENCE_S) -> dict[str, Any]:
     """Ask the running gateway, and wait for its answer. Raises ControlFailed if none runs or it refuses to."""
     path = state_dir / NAME
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(2 * PATIENCE_S)  # its own error comes first
+        client.settimeout(2 * patience_s)  # its own error comes first
         try:
             client.connect(str(path))
             client.sendall(json.dumps(request).encode() + b"\n")

@@ -16,25 +16,29 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from gateway import __version__
 from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandResult, Outcome
 from gateway.core.engine import ENGINE_VERSION
 from gateway.core.entry import Body, Commanded, Entry, Report, Started, Tick
-from gateway.core.update import AlarmChange, IncidentChange, encode_decision
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision, encode_updates
 from gateway.runtime import chronicle
-from gateway.runtime.admission import Admission, Admitted, Verdict
+from gateway.runtime.admission import ANSWERED, Admission, Admitted, Verdict
 from gateway.runtime.clock import Clock
-from gateway.runtime.decided import Decided, show, view_of
+from gateway.runtime.decided import Decided, turned, view_of
+from gateway.runtime.feed import Feed
 from gateway.runtime.history import present, resume
 from gateway.runtime.inbound import Arrival, Item, Keep, Look, Request, Stop, View, Wake
 from gateway.runtime.metrics import Metrics
 from gateway.store.group import Group, Row
-from gateway.store.journal import Journal
+from gateway.store.journal import CHECKPOINT_EVERY, Journal
+from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
 
-MAX_GROUP = 1024
-QUEUE_LENGTH = 16_384
+MAX_GROUP = 1024  # items beyond which a group takes no more
+QUEUE_LENGTH = 64  # of what is handed in; frames come by the list
+SNAPSHOT_ENTRIES_PER_NODE = 10  # a snapshot takes as long as some entries per node: a big plant has them further apart
 LEAST_TICK_MS = 100  # deadlines nearer to each other than this share a Tick
 MARKS_S = 1.0  # cursors are kept with the next commit, or by one of their own after this long
 RETRY_S = 1.0  # after a failed commit
@@ -64,7 +68,11 @@ class Decider:
         whether the plant has changed and returns the entry that says so. It is asked with True when what it said last
         may not have become durable. Raises HistoryUnreadable, EntryBroken.
         """
-        self.engine, self._snapshot_at = resume(journal)
+        began = resume(journal)
+        self.engine, self._snapshot_at = began.engine, began.snapshot
+        if began.note:
+            metrics.event(began.note)
+        metrics.event("entry_damaged", len(began.damaged))
         self.admission = admission
         self._journal = journal
         self._metrics = metrics
@@ -81,9 +89,11 @@ class Decider:
         self._marks_timer: asyncio.TimerHandle | None = None
         self._last_tick_ms = 0
         self._snapshot_tried_at = self._snapshot_at
-        self._news = asyncio.Event()
+        self._snapshot_due = False
+        self._feeds: set[Feed] = set()
         self.scores_wanted = asyncio.Event()
         self.committed_id = self.engine.last_id
+        self.committed_event = self.engine.ledger.event
         self.accepting = True
 
     async def put(self, item: Item) -> None:
@@ -107,20 +117,31 @@ class Decider:
         await self._queue.put(Keep(name, value, done))
         await done
 
-    async def view(self) -> View:
-        """The present state of the plant, durable to the last of it."""
+    async def view(self, feed: Feed | None = None) -> View:
+        """The present state of the plant, durable to the last of it; whatever becomes durable after it goes to `feed`,
+        until `unfollow`.
+        """
         answer: asyncio.Future[View] = asyncio.get_running_loop().create_future()
-        await self._queue.put(Look(answer))
+        await self._queue.put(Look(answer, feed))
         return await answer
 
-    async def news(self, after: int) -> None:
-        """Wait until entries beyond `after` are durable."""
-        while self.committed_id <= after:
-            await self._news.wait()
+    def unfollow(self, feed: Feed) -> None:
+        """Nothing more goes to this feed."""
+        self._feeds.discard(feed)
+
+    async def pulse(self) -> None:
+        """Return when the pipeline has turned once: what was handed in before has been decided, and written or taken
+        back.
+        """
+        turned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._queue.put(Wake(turned))
+        await turned
 
     async def run(self) -> None:
         """Decide until `finish`; then keep the last marks and a snapshot, so that the next start is quick."""
         last = False
+        if self.engine.last_id and not self._snapshot_at:  # so that the next start finds a state of this version
+            await self._snapshot()
         while not last:
             decided = self._decide(await self._gather())
             await self._commit(decided)
@@ -138,20 +159,36 @@ class Decider:
             self._marks_timer.cancel()
         self._thread.shutdown()
 
-    async def prune(self, never_past: int, keep_ms: int, keep_bytes: int) -> int:
-        """Let go of old entries that every Output has delivered and a snapshot covers. Returns how many."""
-        prune = partial(
-            self._journal.prune, never_past=min(never_past, self._snapshot_at), now_ms=self._clock.now_ms(),
-            keep_ms=keep_ms, keep_bytes=keep_bytes,
-        )  # fmt: skip
-        try:
-            deleted = await self._write(prune)
-            self._metrics.journal_bytes.set(await self._write(self._journal.used_bytes))
-        except JournalFull as error:
-            log.warning("the journal could not be pruned", reason=str(error))
-            self._metrics.event("prune_failed")
-            return 0
-        return deleted
+    def tune(self, group_ms: int, snapshot_entries: int) -> None:
+        """How long a commit waits for company, and how far snapshots are apart, from now on."""
+        self._group_s = group_ms / 1000
+        self._snapshot_entries = snapshot_entries
+
+    async def forget_strangers(self) -> None:
+        """Drop the windows of nodes, and of keys, that the registry does not know any more."""
+        if strangers := self.admission.strangers():
+            try:
+                await self._write(self._journal.forget_windows, strangers)
+            except JournalFull:
+                self._metrics.event("windows_not_forgotten")  # until the registry changes again, or the next start
+            else:
+                self.admission.forgotten(strangers)
+
+    async def prune(self, limits: Limits, *, aged: bool = False) -> Sizes:
+        """Let go of what the journal is not to keep, step by step, with commits in between; what a start needs, from
+        the newest snapshot on, stays. `aged`: look for what is too old, too, which takes a signature. Raises
+        JournalFull.
+        """
+        if aged:
+            await self._write(self._journal.checkpoint)
+        prune = partial(self._journal.prune, limits, never_past=self._snapshot_at, now_ms=self._clock.now_ms())
+        while step := await self._write(prune):
+            self._metrics.event("entries_let_go", step.entries)
+            self._metrics.event("events_let_go", step.events)
+        sizes = await self._write(self._journal.sizes)
+        if limits.presses(sizes.used) and self.committed_id - self._snapshot_at > CHECKPOINT_EVERY:
+            self._snapshot_due = True  # it makes more room
+        return sizes
 
     async def _write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The journal belongs to one thread."""
@@ -168,8 +205,10 @@ class Decider:
                 return items
         if self._group_s and self._queue.empty():
             await asyncio.sleep(self._group_s)
-        while len(items) < MAX_GROUP and not self._queue.empty():
+        size = sum(map(_size, items))
+        while size < MAX_GROUP and not self._queue.empty():
             items.append(self._queue.get_nowait())
+            size += _size(items[-1])
         return items
 
     def _patience_s(self) -> float | None:
@@ -188,17 +227,20 @@ class Decider:
             self._queue.put_nowait(Wake())
 
     def _decide(self, items: Sequence[Item]) -> Decided:
-        decided = Decided()
+        decided = Decided(self._clock.now())
         if items and isinstance(items[0], Started):  # before the plant, which may have changed while we were away
             self._enter(items[0], decided)
+        elif decided.now.leap_ms:
+            self._leapt(decided)
         if changed := self._refresh(self._durable is not None):
             self._enter(changed, decided)
         for item in items:
             match item:
                 case Started():
                     decided.bodies.append(item)
-                case Arrival():
-                    self._arrived(item, decided)
+                case list():
+                    for arrival in item:
+                        self._arrived(arrival, decided)
                 case Request(command, answer):
                     result = self._enter(Commanded(command), decided)
                     assert result is not None
@@ -208,26 +250,34 @@ class Decider:
                 case Look():
                     decided.looks.append(item)
                 case Wake():
-                    pass
+                    decided.wakes.append(item)
                 case Stop():
                     decided.last = True
                 case _:
                     self._enter(item, decided)
                     decided.bodies.append(item)
-        wake_ms, now_ms = self.engine.next_wake_ms, self._clock.now_ms()
-        if wake_ms is not None and wake_ms <= now_ms and now_ms >= self._last_tick_ms + LEAST_TICK_MS:
-            self._last_tick_ms = now_ms
+        wake_ms = self.engine.next_wake_ms
+        if wake_ms is not None and max(wake_ms, self._last_tick_ms + LEAST_TICK_MS) <= decided.now.ms:
+            self._last_tick_ms = decided.now.ms
             self._enter(Tick(), decided)
         if decided.looks:
             decided.view = view_of(self.engine)
         return decided
+
+    def _leapt(self, decided: Decided) -> None:
+        """The nodes were not silent in a time that did not pass: it counts as if the gateway had been away."""
+        log.warning("the clock has leapt", by_s=decided.now.leap_ms / 1000)
+        self._metrics.event("clock_leapt")
+        started = Started(__version__)
+        self._enter(started, decided)
+        decided.bodies.append(started)
 
     def _arrived(self, arrival: Arrival, decided: Decided) -> None:
         admitted = self.admission.judge(arrival.frame.data)
         self._metrics.frame(admitted.node, admitted.verdict)
         if admitted.verdict is Verdict.ACCEPTED:
             assert admitted.message is not None
-            received_ms = self._clock.of_receipt_ms(arrival.frame.received_ns)
+            received_ms = decided.now.of_receipt_ms(arrival.frame.received_ns)
             self._enter(
                 Report(
                     admitted.node, arrival.link, admitted.seq, admitted.key_generation, received_ms,
@@ -235,22 +285,28 @@ class Decider:
                 ),
                 decided,
             )  # fmt: skip
-        elif admitted.verdict is not Verdict.RESENT:
+        if admitted.notice:
+            log.warning(admitted.notice, node=admitted.node, link=arrival.link)
+        if admitted.verdict not in ANSWERED:
             log.debug("refused", verdict=str(admitted.verdict), node=admitted.node, detail=admitted.detail)
             return
         decided.heard.append((arrival, admitted))
 
     def _enter(self, body: Body, decided: Decided) -> CommandResult | None:
-        entry = Entry(self.engine.last_id + 1, self._clock.now_ms(), body)
+        entry = Entry(self.engine.last_id + 1, decided.now.ms, body)
         kind, version, data = entries.encode(body)
         decision = self.engine.apply(entry)
         decided.rows.append(Row(entry.id, entry.at_ms, str(kind), version, data))
-        if decision.updates or decision.waiting:
-            decided.decisions.append((entry.id, encode_decision(decision.updates, decision.waiting)))
-        for index, update in enumerate(decision.updates):
-            if isinstance(update, AlarmChange | IncidentChange):
-                decided.events.append((update.event, entry.id, index))
-                decided.changes.append(update)
+        said: list[AlarmChange | IncidentChange] = []
+        for update in decision.updates:
+            if isinstance(update, TagChange):
+                decided.tags[update.tag] = update
+            else:
+                decided.events.append((update.event, entry.id, len(said), encode_updates([update])))
+                said.append(update)
+        if said or decision.waiting:
+            decided.decisions.append((entry.id, encode_decision(said, decision.waiting)))
+            decided.changes += said
         decided.waiting |= bool(decision.waiting)
         return decision.result
 
@@ -273,11 +329,14 @@ class Decider:
         self._time_marks()
         self.admission.committed(windows, marks)
         self._tell(decided)
-        if self.committed_id - self._snapshot_tried_at >= self._snapshot_entries:
+        apart = max(self._snapshot_entries, SNAPSHOT_ENTRIES_PER_NODE * len(self.engine.nodes.nodes))
+        if self._snapshot_due or self.committed_id - self._snapshot_tried_at >= apart:
             await self._snapshot()
 
     def _tell(self, decided: Decided) -> None:
-        self.committed_id = self.engine.last_id
+        self.committed_id, self.committed_event = self.engine.last_id, self.engine.ledger.event
+        for feed in self._feeds:
+            feed.put(decided.tags, decided.changes)
         self._heard(decided.heard)
         for answer, result in decided.answers:
             if not answer.done():
@@ -285,14 +344,20 @@ class Decider:
         for keep in decided.kept:
             if not keep.done.done():
                 keep.done.set_result(None)
+        turned(decided.wakes)
         if decided.view:
-            show(decided.looks, decided.view)
+            self._show(decided.looks, decided.view)
         if decided.changes and self.engine.plant:
             chronicle.tell(decided.changes, self.engine.plant)
         if decided.waiting:
             self.scores_wanted.set()
-        self._news.set()
-        self._news = asyncio.Event()
+
+    def _show(self, looks: Sequence[Look], view: View) -> None:
+        for look in looks:
+            if not look.answer.done():
+                look.answer.set_result(view)
+                if look.feed:
+                    self._feeds.add(look.feed)
 
     async def _take_back(self, decided: Decided, why: str) -> None:
         """The journal cannot be written: nothing of this group has happened. Nodes keep what they have not been
@@ -315,9 +380,10 @@ class Decider:
         for keep in decided.kept:
             if not keep.done.done():
                 keep.done.set_exception(JournalFull(why))
+        turned(decided.wakes)
         self._again = [*decided.bodies]
         if self.engine.plant:
-            show(decided.looks, view_of(self.engine))
+            self._show(decided.looks, view_of(self.engine))
         else:
             self._again += decided.looks
         self._time_marks()
@@ -332,6 +398,7 @@ class Decider:
 
     async def _snapshot(self) -> None:
         entry = self._snapshot_tried_at = self.engine.last_id
+        self._snapshot_due = False
         state = snapshot.take(self.engine)
         try:
             await self._write(self._journal.save_snapshot, entry, ENGINE_VERSION, state)
@@ -340,3 +407,7 @@ class Decider:
             self._metrics.event("snapshot_failed")
         else:
             self._snapshot_at = entry
+
+
+def _size(item: Item) -> int:
+    return len(item) if isinstance(item, list) else 1

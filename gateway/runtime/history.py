@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -11,13 +11,12 @@ import structlog
 from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.engine import ENGINE_VERSION, Decision, Engine
-from gateway.core.entry import Configured, Entry, EntryKind, Report, Scored
+from gateway.core.entry import Configured, Entry, EntryBroken, EntryKind, Report, Scored
 from gateway.core.evidence import Verdict
 from gateway.core.plant import Plant
-from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, Update, encode_decision
+from gateway.runtime.beginning import PAGE, Beginning, beginning
 from gateway.store.reader import Reader
-
-PAGE = 1000
 
 log = structlog.get_logger()
 
@@ -28,27 +27,22 @@ class HistoryUnreadable(Exception):  # noqa: N818 - the operator's or the world'
 
 def present(reader: Reader) -> Engine:
     """The engine as the journal tells it now. Raises HistoryUnreadable, EntryBroken."""
-    return resume(reader)[0]
+    return resume(reader).engine
 
 
-def resume(reader: Reader) -> tuple[Engine, int]:
-    """The engine as the journal tells it now, and the entry of the snapshot it began at (0: the very beginning).
-
-    It begins at the newest snapshot that can be read. Raises HistoryUnreadable, EntryBroken.
-    """
-    engine = Engine()
-    at_or_before: int | None = None
-    while kept := reader.newest_snapshot(ENGINE_VERSION, at_or_before):
-        try:
-            engine = snapshot.restore(kept[1])
-            break
-        except snapshot.SnapshotBroken as error:
-            log.warning("a snapshot cannot be used", entry=kept[0], reason=str(error))
-            at_or_before = kept[0] - 1
-    began_at = engine.last_id
-    for _ in _decide_again(reader, engine, None):
+def resume(reader: Reader) -> Beginning:
+    """The engine as the journal tells it now, and where it began. Raises HistoryUnreadable, EntryBroken."""
+    try:
+        began = beginning(reader)
+    except ValueError as error:
+        raise HistoryUnreadable(str(error)) from error
+    damaged: list[int] = []
+    for _ in _decide_again(reader, began.engine, None, damaged):
         pass
-    return engine, began_at
+    began = replace(began, damaged=tuple(damaged))
+    if began.note or damaged:  # more may have been said before, or less: numbers go on behind those that were given
+        began.engine.ledger.event = reader.head_event()
+    return began
 
 
 @dataclass(slots=True)
@@ -63,7 +57,8 @@ class Replayed:
 
 
 def replay(reader: Reader, *, from_snapshot: bool = False, until: int | None = None) -> Replayed:
-    """Decide again what the journal holds, and compare the Updates byte for byte with those it keeps.
+    """Decide again what the journal holds, and compare byte for byte with what it keeps: the changes of Alarms and
+    Incidents of every entry (and those of Tags, in a journal of before 0.2), and the whole state at every snapshot.
 
     `from_snapshot`: begin at the oldest snapshot, not at the oldest entry. Raises HistoryUnreadable if the journal
     was pruned and holds no snapshot to begin at.
@@ -73,22 +68,37 @@ def replay(reader: Reader, *, from_snapshot: bool = False, until: int | None = N
     found = Replayed(engine.last_id + 1, engine.last_id)
     head = reader.head_id()  # a running gateway goes on writing
     until = head if until is None else min(until, head)
+    states = dict(_snapshots(reader))
     kept: dict[int, bytes] = {}
     known_to = engine.last_id
     for entry, decision in _decide_again(reader, engine, until):
         if entry.id > known_to:
             kept = dict(reader.decisions(entry.id - 1, PAGE))
             known_to = max(kept) if len(kept) == PAGE else until
-        data = encode_decision(decision.updates, decision.waiting)
-        has_any = bool(decision.updates or decision.waiting)
-        if (data if has_any else None) != kept.get(entry.id):
+        said = [update for update in decision.updates if not isinstance(update, TagChange)]
+        whole = _kept(decision.updates, decision.waiting)
+        same = kept.get(entry.id) in (_kept(said, decision.waiting), whole)
+        if not same or (entry.id in states and not _is_state(engine, states[entry.id])):
             found.different.append(entry.id)
-        if has_any:
+        if whole:
             found.decisions += 1
-            digest.update(entry.id.to_bytes(8, "big") + data)
+            digest.update(entry.id.to_bytes(8, "big") + whole)
         found.last = entry.id
     found.digest = digest.hexdigest()
     return found
+
+
+def _is_state(engine: Engine, kept: bytes) -> bool:
+    """Whether an engine is where a snapshot says; one of an earlier release has the present form after it was read."""
+    try:
+        return snapshot.take(engine) == snapshot.take(snapshot.restore(kept))
+    except snapshot.SnapshotBroken:
+        return False
+
+
+def _kept(updates: Sequence[Update], waiting: Sequence[tuple[int, int]]) -> bytes | None:
+    """What the journal holds of a decision."""
+    return encode_decision(updates, waiting) if updates or waiting else None
 
 
 @dataclass(slots=True)
@@ -204,23 +214,48 @@ def _configuration_at(reader: Reader, entry: int) -> int:
 
 
 def _oldest_snapshot(reader: Reader) -> tuple[int, bytes] | None:
-    oldest = None
-    while kept := reader.newest_snapshot(ENGINE_VERSION, oldest[0] - 1 if oldest else None):
-        if kept[0] < reader.first_id - 1:
-            break
-        oldest = kept
-    return oldest
+    return min(_snapshots(reader), default=None)
 
 
-def _decide_again(reader: Reader, engine: Engine, until: int | None) -> Iterator[tuple[Entry, Decision]]:
+def _snapshots(reader: Reader) -> Iterator[tuple[int, bytes]]:
+    """Entry and state of those of this engine version that the entries follow on, newest first."""
+    before: int | None = None
+    while (kept := reader.newest_snapshot(ENGINE_VERSION, before)) and kept[0] >= reader.first_id - 1:
+        yield kept
+        before = kept[0] - 1
+
+
+def _decide_again(
+    reader: Reader, engine: Engine, until: int | None, damaged: list[int] | None = None
+) -> Iterator[tuple[Entry, Decision]]:
+    """`damaged` takes the numbers of entries that had to be passed over."""
     if engine.last_id < reader.first_id - 1:
         raise HistoryUnreadable(
             f"entries {engine.last_id + 1} to {reader.first_id - 1} are gone, and no snapshot of engine version "
             f"{ENGINE_VERSION} reaches beyond them"
         )
-    while rows := reader.read(engine.last_id, PAGE):
+    after = engine.last_id
+    while rows := reader.read(after, PAGE):
         for row in rows:
+            after = row.id
             if until is not None and row.id > until:
                 return
-            entry = Entry(row.id, row.at_ms, entries.decode(row.kind, row.version, row.body))
+            try:
+                body = entries.decode(row.kind, row.version, row.body)
+            except EntryBroken as error:
+                _pass_over(reader, engine, row.id, error)
+                if damaged is not None:
+                    damaged.append(row.id)
+                continue
+            entry = Entry(row.id, row.at_ms, body)
             yield entry, engine.apply(entry)
+
+
+def _pass_over(reader: Reader, engine: Engine, entry: int, error: EntryBroken) -> None:
+    """A damaged entry decides nothing, and those behind it are not lost for it. Raises EntryBroken if it is as it was
+    written: then it is of a newer release, and whoever passed it over would decide something else.
+    """
+    if reader.is_intact(entry):
+        raise EntryBroken(f"entry {entry}: {error}") from error
+    log.error("a damaged journal entry is passed over", entry=entry, reason=str(error))
+    engine.ledger.event = max(engine.ledger.event, reader.event_at(entry))

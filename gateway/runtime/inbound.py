@@ -10,6 +10,7 @@ from gateway.core.command import Command, CommandResult
 from gateway.core.entry import Body
 from gateway.core.update import AlarmChange, TagChange
 from gateway.links import Frame
+from gateway.runtime.feed import Feed
 from gateway.runtime.outbox import Outbox
 
 
@@ -44,20 +45,24 @@ class View:
     """The state of the plant as of a durable entry."""
 
     entry: int
+    event: int  # number of the last event so far
     tags: Sequence[TagChange]
     alarms: Sequence[AlarmChange]
 
 
 @dataclass(slots=True)
 class Look:
-    """Somebody wants to see the present state, once it is durable."""
+    """Somebody wants to see the present state, once it is durable, and whatever comes after it in a feed."""
 
     answer: asyncio.Future[View]
+    feed: Feed | None = None
 
 
 @dataclass(slots=True)
 class Wake:
-    """Marks have waited long enough."""
+    """Marks have waited long enough, or somebody wants to know that the pipeline turns."""
+
+    turned: asyncio.Future[None] | None = None
 
 
 @dataclass(slots=True)
@@ -65,4 +70,5 @@ class Stop:
     """Nothing comes after this."""
 
 
-Item = Arrival | Request | Keep | Look | Wake | Stop | Body
+Item = list[Arrival] | Request | Keep | Look | Wake | Stop | Body
+"""Arrivals come in lists: what one Link has received at once."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.links import Address, Link, LinkFailed
-from gateway.runtime.admission import Admission, Admitted
+from gateway.runtime.admission import Admission, Admitted, Verdict
 from gateway.runtime.clock import Clock
 from gateway.runtime.decider import Decider
 from gateway.runtime.inbound import Arrival
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.outbox import Outbox
-from gateway.wire.messages import Ack
+from gateway.wire.messages import Ack, Birth, Health
 
+BATCH = 256  # frames handed on at once
 BITMAP_BITS = 32
 
 log = structlog.get_logger()
@@ -30,8 +32,9 @@ async def session(name: str, link: Link, decider: Decider, count: Callable[[str]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(outbox.run(), name=f"answers of {name}")
             while True:
-                for frame in await link.receive():
-                    await decider.put(Arrival(frame, name, outbox))
+                frames = await link.receive()
+                for at in range(0, len(frames), BATCH):
+                    await decider.put([Arrival(frame, name, outbox) for frame in frames[at : at + BATCH]])
     except BaseExceptionGroup as group:
         failed, ours = group.split(LinkFailed)
         if failed is None or ours is not None:
@@ -53,17 +56,44 @@ class Answers:
         self, heard: Sequence[tuple[Arrival, Admitted]], admission: Admission, knows_schedule: Callable[[str], bool]
     ) -> None:
         """Seal the answers to a group of messages, and let them go."""
-        by_node: dict[tuple[str, Outbox, Address], set[int]] = {}
+        by_node: dict[tuple[str, Outbox, Address], _Heard] = {}
         for arrival, admitted in heard:
-            by_node.setdefault((admitted.node, arrival.via, arrival.frame.address), set()).add(admitted.seq)
-        for (node, outbox, address), numbers in by_node.items():
-            for base, bitmap in spans(sorted(numbers)):
-                ack = Ack(base, bitmap, self._clock.now_ms(), 0, 0, not knows_schedule(node))
+            key = admitted.node, arrival.via, arrival.frame.address
+            said = by_node.get(key)
+            if said is None:
+                said = by_node[key] = _Heard()
+            said.add(admitted)
+            if isinstance(admitted.message, Health):
+                self._metrics.health(admitted.node, admitted.message)
+            elif isinstance(admitted.message, Birth) and admitted.verdict is Verdict.ACCEPTED:
+                self._metrics.born(admitted.node, admitted.message)
+        now_ms = self._clock.now_ms()
+        for (node, outbox, address), said in by_node.items():
+            acks = [Ack(*span, now_ms, 0, 0, not knows_schedule(node)) for span in spans(sorted(said.numbers))]
+            if said.unplaceable:
+                acks.append(Ack(None, 0, now_ms, 0, 0, not said.born))
+            for ack in acks:
                 envelope = admission.ack(node, ack)
                 if envelope is None:
                     self._metrics.event("ack_not_sealed")
                 else:
                     outbox.put(address, envelope)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What one node has said in a group."""
+
+    numbers: set[int] = field(default_factory=set)  # durable now
+    born: bool = False
+    unplaceable: bool = False
+
+    def add(self, admitted: Admitted) -> None:
+        if admitted.verdict is Verdict.UNPLACEABLE:
+            self.unplaceable = True
+        else:
+            self.numbers.add(admitted.seq)
+            self.born |= isinstance(admitted.message, Birth)
 
 
 def spans(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from gateway.wire.messages import Birth, Health
+
+REPORTED = ("wakes", "flags", "resends", "ring_drops", "refused")
+"""What a node counts and tells in its Health (nodes/wire/wire.cddl); since its own last start."""
 COMMIT_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -33,44 +37,59 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._link = Counter("stethos_link", "Frames, by link and what became of them", ["link", "name"],
-                             registry=self.registry)  # fmt: skip
-        self._output = Counter("stethos_output", "By output, what happened to its peers and batches",
-                               ["output", "name"], registry=self.registry)  # fmt: skip
-        self._frames = Counter("stethos_frames", "Envelopes, by node and verdict (nodes/wire/SPEC.md)",
-                               ["node", "verdict"], registry=self.registry)  # fmt: skip
-        self._events = Counter("stethos_events", "What the gateway itself did or could not do", ["name"],
-                               registry=self.registry)  # fmt: skip
-        self._library = Counter("stethos_library_messages", "Messages of libraries that were collapsed in the log",
+        self._link = _Counts("stethos_link", "Frames, by link and what became of them", "link", "name")
+        self._output = _Counts("stethos_output", "By output, what happened to its peers and batches", "output", "name")
+        self._frames = _Counts("stethos_frames", "Envelopes, by node and verdict (nodes/wire/SPEC.md)",
+                               "node", "verdict")  # fmt: skip
+        self._events = _Counts("stethos_events", "What the gateway itself did or could not do", "name")
+        for counts in (self._link, self._output, self._frames, self._events):
+            self.registry.register(counts)
+        self._library = Counter("stethos_library_messages", "Log lines left out, as they repeat: of a library or ours",
                                 ["logger", "level"], registry=self.registry)  # fmt: skip
         self.commit_s = Histogram("stethos_commit_seconds", "Time of one journal commit", buckets=COMMIT_BUCKETS_S,
                                   registry=self.registry)  # fmt: skip
-        self.lag = Gauge("stethos_output_lag_entries", "Journal entries that an output has not delivered yet",
+        self.lag = Gauge("stethos_output_lag_events", "Alarm and incident events that an output has not delivered yet",
                          ["output"], registry=self.registry)  # fmt: skip
         self.accepting = Gauge("stethos_accepting", "1; 0 while the journal cannot be written, nothing is accepted",
                                registry=self.registry)  # fmt: skip
         self.journal_bytes = Gauge("stethos_journal_bytes", "Size of the journal on disk", registry=self.registry)
+        self.disk_free = Gauge("stethos_disk_free_bytes", "What is free on the disk of the state folder",
+                               registry=self.registry)  # fmt: skip
+        self.near_bound = Gauge("stethos_near_bound", "1 while the disk, the journal or an output is near its bound",
+                                ["bound"], registry=self.registry)  # fmt: skip
+        self._skipped = Counter("stethos_node_skipped", "At most so many messages were lost with a node's memory",
+                                ["node"], registry=self.registry)  # fmt: skip
+        self._health: dict[str, Health] = {}
+        self.registry.register(_NodeReports(self._health))
         self._server: tuple[_Server, threading.Thread] | None = None
 
     def link(self, link: str) -> Callable[[str], None]:
         """The counting function that a Link is given."""
-        return lambda name: self._link.labels(link, name).inc()
+        return lambda name: self._link.add((link, name))
 
     def output(self, output: str) -> Count:
         """The counting function that an Output is given."""
 
         def count(name: str, by: int = 1) -> None:
-            self._output.labels(output, name).inc(by)
+            self._output.add((output, name), by)
 
         return count
 
     def frame(self, node: str, verdict: str) -> None:
         """One envelope was judged. `node` is "" where nobody's identity was proved."""
-        self._frames.labels(node, verdict).inc()
+        self._frames.add((node, verdict))
+
+    def health(self, node: str, health: Health) -> None:
+        """A node has told what it counted, its own losses among it."""
+        self._health[node] = health
+
+    def born(self, node: str, birth: Birth) -> None:
+        """A node has told what a reset passed over."""
+        self._skipped.labels(node).inc(birth.skipped)
 
     def event(self, name: str, by: int = 1) -> None:
         """The gateway did, or could not do, something that has a name."""
-        self._events.labels(name).inc(by)
+        self._events.add((name,), by)
 
     def library(self, logger: str, level: str) -> None:
         """A library's message was not logged, because it repeats."""
@@ -99,6 +118,26 @@ class Metrics:
             self._server = None
 
 
+class _Counts:
+    """Counters by label for the loop's own thread. What comes with every frame must cost no more than a look-up:
+    prometheus_client's take a lock and several calls.
+    """
+
+    def __init__(self, name: str, text: str, *labels: str) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._values: dict[tuple[str, ...], int] = {}
+
+    def add(self, labels: tuple[str, ...], by: int = 1) -> None:
+        values = self._values
+        values[labels] = values.get(labels, 0) + by
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, value in sorted(self._values.copy().items()):  # asked for from another thread
+            family.add_metric(labels, value)
+        yield family
+
+
 class _EngineCounters:
     """A collector over the engine's counters, which the journal determines and which therefore live there."""
 
@@ -109,4 +148,20 @@ class _EngineCounters:
         family = CounterMetricFamily("stethos_engine", "What the engine could not use, by name", labels=["name"])
         for name, value in sorted(self._counters().items()):
             family.add_metric([name], value)
+        yield family
+
+
+class _NodeReports:
+    """A collector over what the nodes have last told of themselves; reports come more often than anybody looks."""
+
+    def __init__(self, health: dict[str, Health]) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "stethos_node_reported", "What a node has last told of its own counters", labels=["node", "name"]
+        )
+        for node, health in sorted(self._health.copy().items()):
+            for name in REPORTED:
+                family.add_metric([node, name], getattr(health, name))
         yield family

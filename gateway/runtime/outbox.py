@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from gateway.links import Address, Link, LinkFailed
 
-WAITING = 1024
+WAITING = 4096
 """Answers that may wait for a slow Link; beyond, the node is not answered and sends again."""
 
 
@@ -21,31 +22,34 @@ class Outbox:
     def __init__(self, link: Link, count: Callable[[str], None]) -> None:
         self._link = link
         self._count = count
-        self._queue: asyncio.Queue[tuple[Address, bytes]] = asyncio.Queue(WAITING)
+        self._waiting: deque[tuple[Address, bytes]] = deque(maxlen=WAITING)
+        self._ready = asyncio.Event()
         self._closed = False
 
     def put(self, address: Address, envelope: bytes) -> None:
         """Let an answer go, or drop and count it; never waits."""
         if self._closed:
             self._count("answer_late")
-            return
-        try:
-            self._queue.put_nowait((address, envelope))
-        except asyncio.QueueFull:
+        elif len(self._waiting) == WAITING:
             self._count("answer_overflow")
+        else:
+            self._waiting.append((address, envelope))
+            self._ready.set()
 
     async def run(self) -> None:
         """Send until cancelled. A failure is left to the Link's `receive`, which sees it too."""
         while True:
-            address, envelope = await self._queue.get()
-            try:
-                await self._link.send(address, envelope)
-            except LinkFailed:
-                self._count("answer_failed")
+            await self._ready.wait()
+            self._ready.clear()
+            while self._waiting:
+                try:
+                    await self._link.send(*self._waiting.popleft())
+                except LinkFailed:
+                    self._count("answer_failed")
 
     def close(self) -> None:
         """The Link's session has ended."""
         self._closed = True
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        for _ in self._waiting:
             self._count("answer_late")
+        self._waiting.clear()

@@ -1,14 +1,17 @@
-"""Pumps: one per Output, each a cursor over the journal's Updates. A slow or dead Output holds up nobody.
+"""Pumps: one per Output. A slow or dead Output holds up nobody.
 
 After a (re)start an Output is given the present state; of what it missed it gets every alarm and incident event, in
-order, while Tags are given as they are now: nobody is served yesterday's values as news.
+order, while Tags are given as they are now: nobody is served yesterday's values as news. An Output's cursor is
+therefore the number of the last event that it has delivered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -16,15 +19,17 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from gateway.core.command import Command, CommandResult
+from gateway.core.event_id import EventIds
 from gateway.core.plant import Plant
-from gateway.core.update import AlarmChange, TagChange, Update, decode_decision
-from gateway.outputs import Output, OutputFailed, Present
+from gateway.core.update import AlarmChange, TagChange, Update, decode_updates
+from gateway.outputs import Gap, Output, OutputFailed, Present
 from gateway.runtime.decider import Decider
+from gateway.runtime.feed import Event, Feed, Pace
 from gateway.runtime.metrics import Metrics
 from gateway.store.reader import Reader
 from gateway.store.schema import JournalFull
 
-BATCH = 500  # journalled decisions per batch
+BATCH = 500  # events, and Tags, in one batch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,16 +49,24 @@ class Pump:
         self._decider = decider
         self._journal = journal
         self._gateway_id = gateway_id
+        self._event_ids = EventIds(gateway_id)
         self._metrics = metrics
         self._count = metrics.output(name)
         self._reader: Reader | None = None
         self._thread = ThreadPoolExecutor(1, f"output {name}")  # the reader's one thread
-        self.cursor = 0
+        self.cursor = 0  # number of the last event delivered
+        self.settled = asyncio.Event()  # has been opened, or has failed to
+        self.up = False
 
     @property
     def gateway_id(self) -> bytes:
         """8 bytes that name this gateway."""
         return self._gateway_id
+
+    @property
+    def event_ids(self) -> EventIds:
+        """What names each event for good."""
+        return self._event_ids
 
     @property
     def plant(self) -> Plant:
@@ -69,15 +82,12 @@ class Pump:
         """Journalled alarm events above a number."""
         found: list[AlarmChange] = []
         while len(found) < limit:
-            rows = await self._read(Reader.events, after, limit)
-            for number, _, index, data in rows:
-                update = decode_decision(data)[index]
-                after = number
-                if isinstance(update, AlarmChange) and len(found) < limit:
-                    found.append(update)
-            if len(rows) < limit:
+            events = await self._read(_events, after, limit)
+            if not events:
                 break
-        return found
+            after = events[-1].event
+            found += [event for event in events if isinstance(event, AlarmChange)]
+        return found[:limit]
 
     async def mark(self, name: str) -> int:
         """A number kept for this Output."""
@@ -86,10 +96,7 @@ class Pump:
 
     async def set_mark(self, name: str, value: int) -> None:
         """Keep a number durably for this Output. Raises OutputFailed while the journal cannot be written."""
-        try:
-            await self._decider.keep(f"output/{self.name}/{name}", value)
-        except JournalFull as error:
-            raise OutputFailed(str(error)) from error
+        await self._keep(f"output/{self.name}/{name}", value)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to this Output's named counter."""
@@ -97,22 +104,74 @@ class Pump:
 
     async def session(self) -> None:
         """Open the Output and feed it until it fails. Raises OutputFailed."""
-        output = self._make()
+        output, feed = self._make(), Feed()
         try:
-            marks = await self._read(Reader.marks)
-            self.cursor = max(self.cursor, marks.get(f"cursor/{self.name}", 0))
-            view = await self._decider.view()
+            view = await self._decider.view(feed)
+            await self._find_cursor(view.event)
             await output.open(self, Present(view.tags, view.alarms))
             log.info("output up", output=self.name)
-            await self._catch_up(output, view.entry)
-            while True:
-                await self._decider.news(self.cursor)
-                await self._deliver(output, self._decider.committed_id, events_only=False)
+            self.up = True
+            self.settled.set()
+            await self._deliver(output, feed)
         finally:
+            self.up = False
+            self.settled.set()
+            self._decider.unfollow(feed)
             try:
                 await output.close()
             finally:
                 self._thread.submit(self._close_reader)
+
+    async def _find_cursor(self, present: int) -> None:
+        """A new Output begins at the present, and this is kept before it can miss anything."""
+        marks = await self._read(Reader.marks)
+        self._event_ids = EventIds.of_marks(self._gateway_id, marks)
+        if self.mark_name not in marks:
+            await self._keep(self.mark_name, present)
+        self.cursor = max(self.cursor, marks.get(self.mark_name, present))
+
+    async def _deliver(self, output: Output, feed: Feed) -> None:
+        pace, loop = Pace(getattr(output, "tags_per_s", math.inf)), asyncio.get_running_loop()
+        gone: asyncio.Future[str] = getattr(output, "gone", None) or loop.create_future()
+        gone.add_done_callback(lambda _: feed.news.set())
+        while True:
+            if gone.done():
+                raise OutputFailed(gone.result())
+            events = await self._next_events(feed)
+            allowed = pace.allowed(loop.time())
+            tags = feed.take_tags(BATCH if allowed is None else min(allowed, BATCH))
+            pace.spend(len(tags))
+            if tags or events:
+                batch: Sequence[Update | Gap] = [*tags, *events]
+                await output.write(batch)
+                self._delivered(events)
+            elif feed.has_tags:
+                await _news_within(feed, pace.wait_s)
+            else:
+                await feed.news.wait()
+
+    async def _next_events(self, feed: Feed) -> list[Event | Gap]:
+        """From memory; from the journal while the feed is behind, where a Gap may show."""
+        feed.news.clear()
+        if not feed.behind:
+            return [*feed.take_events(BATCH)]
+        durable = self._decider.committed_event
+        if self.cursor >= durable:
+            feed.caught_up()
+            return []
+        events = await self._read(_events, self.cursor, BATCH)
+        first = events[0].event if events else durable + 1
+        if first == self.cursor + 1:
+            return [*events]
+        return [Gap(self.cursor + 1, first - 1), *events]
+
+    def _delivered(self, events: Sequence[Event | Gap]) -> None:
+        if not events:
+            return
+        last = events[-1]
+        self.cursor = last.last_event if isinstance(last, Gap) else last.event
+        self._metrics.lag.labels(self.name).set(self._decider.committed_event - self.cursor)
+        self._decider.mark(self.mark_name, self.cursor)
 
     async def _read(self, read: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the journal in the reader's thread, so that a cancelled read is over before the reader is closed."""
@@ -132,19 +191,25 @@ class Pump:
             self._reader.close()
             self._reader = None
 
-    async def _catch_up(self, output: Output, until: int) -> None:
-        while self.cursor < until:
-            await self._deliver(output, until, events_only=True)
+    @property
+    def mark_name(self) -> str:
+        """Under which the journal keeps the cursor."""
+        return f"event/{self.name}"
 
-    async def _deliver(self, output: Output, until: int, *, events_only: bool) -> None:
-        rows = await self._read(Reader.decisions, self.cursor, BATCH)
-        updates: list[Update] = []
-        for entry, data in rows:
-            if entry > until:
-                break
-            updates.extend(u for u in decode_decision(data) if not (events_only and isinstance(u, TagChange)))
-        if updates:
-            await output.write(updates)
-        self.cursor = until if len(rows) < BATCH else min(until, rows[-1][0])
-        self._metrics.lag.labels(self.name).set(self._decider.committed_id - self.cursor)
-        self._decider.mark(f"cursor/{self.name}", self.cursor)
+    async def _keep(self, name: str, value: int) -> None:
+        try:
+            await self._decider.keep(name, value)
+        except JournalFull as error:
+            raise OutputFailed(str(error)) from error
+
+
+async def _news_within(feed: Feed, wait_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            await feed.news.wait()
+
+
+def _events(reader: Reader, after: int, limit: int) -> list[Event]:
+    """The next events of the journal."""
+    found = (update for _, _, body in reader.events(after, limit) for update in decode_updates(body))
+    return [update for update in found if not isinstance(update, TagChange)]

@@ -3,9 +3,10 @@
 What it can show, and what not: a changed, added or missing entry up to the newest checkpoint is found, because the
 checkpoints are signed. Entries after the newest checkpoint (`Report.unsigned`) are only chained: whoever can write the
 file can cut them off or rewrite them unseen, and whoever deletes checkpoints too can cut further back. Only a hash
-noted elsewhere (`Report.head_hash`) shows that. Who has `gateway.key` can forge everything; pass the public key you
-know to exclude another key. Removing the oldest entries up to a checkpoint is what retention does and no fault.
-Windows and marks change in place and are not covered.
+noted elsewhere (`Report.head_hash`) shows that. Alarm and incident events have a chain of their own, sealed with each
+checkpoint, so that those whose entries are gone are verified, too. Who has `gateway.key` can forge everything; pass
+the public key you know to exclude another key. Removing the oldest entries up to a checkpoint, and the oldest events
+up to a seal, is what retention does and no fault. Windows and marks change in place and are not covered.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from gateway.store import chain
+from gateway.store import chain, seals
 from gateway.store.identity import verifies
 from gateway.store.reader import CHECKPOINT_COLUMNS
 from gateway.store.schema import FILE_NAME, JournalBroken, named_faults, open_reader
@@ -96,7 +97,7 @@ class _Audit:
             self._read_checkpoints()
             self._walk()
             self._check_orphans()
-            self._check_event_numbers()
+            self._check_events()
             self._check_anchor()
             self._check_snapshots()
         except sqlite3.DatabaseError as fault:
@@ -144,7 +145,10 @@ class _Audit:
             raise JournalBroken(f"{self._path}: no checkpoint of this gateway; nothing in it can be verified")
 
     def _events(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-        cursor = self._db.execute("SELECT entry, number, position FROM events ORDER BY entry, number")
+        """Events of entries that are kept."""
+        base = min(self._checkpoints)
+        sql = "SELECT entry, number, position FROM events WHERE entry > ? ORDER BY entry, number"
+        cursor = self._db.execute(sql, (base,))
         for entry, rows in groupby(cursor, key=lambda row: row[0]):
             yield entry, [(number, index) for _, number, index in rows]
 
@@ -182,12 +186,45 @@ class _Audit:
         for (entry,) in self._db.execute("SELECT entry FROM decisions WHERE entry NOT IN (SELECT id FROM entries)"):
             self._fault(entry, f"a decision of entry {entry}, which is not there")
 
-    def _check_event_numbers(self) -> None:
-        due = self._checkpoints[min(self._checkpoints)].last_event + 1
-        for number, entry in self._db.execute("SELECT number, entry FROM events ORDER BY number"):
-            if number != due:
-                self._fault(entry, f"event {number} of entry {entry} where event {due} was due")
-            due = number + 1
+    def _check_events(self) -> None:
+        signed = self._seals()
+        if not signed:
+            self._fault(0, "no seal of this gateway: the events whose entries are gone cannot be verified")
+            return
+        base = min(signed)
+        number, follows_from = base, {signed[base]}
+        doubted: int | None = None  # the first entry of this sealed stretch, while no fault was found in it
+        for *event, stored in self._db.execute(
+            "SELECT number, entry, position, body, hash FROM events ORDER BY number"
+        ):
+            found = {seals.link(previous, tuple(event)) for previous in follows_from}
+            doubted = event[1] if number in signed else doubted
+            if event[0] != number + 1:
+                self._fault(event[1], f"event {event[0]} of entry {event[1]} where event {number + 1} was due")
+                doubted = None
+            elif stored not in found:
+                self._fault(event[1], f"event {event[0]} of entry {event[1]} is not as it was written")
+                doubted = None
+            number, follows_from = event[0], {stored, *found}
+            if number in signed:
+                if signed[number] not in follows_from and doubted is not None:
+                    self._fault(doubted, f"events up to {number}: one or more were rewritten, they miss the seal")
+                follows_from = {signed[number]}
+        if number < max(signed):
+            self._fault(self._last + 1, f"events {number + 1} to {max(signed)} are missing")
+        if max(signed) < self._checkpoints[max(self._checkpoints)].last_event:
+            self._fault(
+                max(self._checkpoints), f"the seal of the newest signed events, after event {max(signed)}, is missing"
+            )
+
+    def _seals(self) -> dict[int, bytes]:
+        signed = {}
+        for number, reached, signature in self._db.execute("SELECT number, hash, signature FROM seals"):
+            if verifies(self._key, signature, seals.message(self._gateway, number, reached)):
+                signed[number] = reached
+            else:
+                self._fault(0, f"the seal at event {number} is not signed by this gateway")
+        return signed
 
     def _check_anchor(self) -> None:
         base = self._checkpoints[min(self._checkpoints)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.store import chain
 from gateway.store.schema import ANCHORED_KIND
+from gateway.store.seals import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One journal entry as stored."""
 
     id: int  # from 1, no gaps
@@ -26,7 +27,7 @@ class Group:
 
     rows: Sequence[Row] = ()
     decisions: Sequence[tuple[int, bytes]] = ()  # (entry id, encoded Updates), where there are any
-    events: Sequence[tuple[int, int, int]] = ()  # (event number, entry id, index in that entry's Updates), in order
+    events: Sequence[Event] = ()  # in order
     windows: Mapping[str, bytes] = field(default_factory=dict)  # node with its key generation -> window state
     marks: Mapping[str, int] = field(default_factory=dict)  # cursors, output marks, downlink counters
 
@@ -59,7 +60,7 @@ def extend(head: chain.Head, group: Group) -> tuple[list[bytes], chain.Head]:
 def _events_by_entry(last: int, group: Group, decisions: Mapping[int, bytes]) -> dict[int, list[tuple[int, int]]]:
     events: dict[int, list[tuple[int, int]]] = {}
     newest = 0
-    for number, entry, index in group.events:
+    for number, entry, index, _ in group.events:
         last += 1
         if number != last or entry < newest or entry not in decisions:
             raise ValueError(f"event {number} of entry {entry}: expected event {last} of an entry that decided")

@@ -2,7 +2,8 @@
 
 A plain blocking class for one worker thread; other threads and processes read through `Reader`. Bodies, decisions and
 window states are opaque bytes here. Durability is SQLite's WAL with synchronous=FULL: `commit` returns after fsync.
-Windows and marks change in place and are therefore not in the chain.
+Windows and marks change in place and are therefore not in the chain. Events have a chain of their own (seals.py),
+because they are kept longer than the entries that raised them.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Self
 
-from gateway.store import chain, identity, retention
+from gateway.store import chain, identity, retention, seals
+from gateway.store.bulk import insert
 from gateway.store.group import Group, Row, extend
 from gateway.store.reader import CHECKPOINT_COLUMNS, Reader
+from gateway.store.retention import Limits, Pruned, Sizes
 from gateway.store.schema import (
     ANCHORED_KIND,
     FILE_NAME,
@@ -32,7 +35,7 @@ from gateway.store.schema import (
 __all__ = ["Group", "Journal", "JournalBroken", "JournalFull", "Reader", "Row"]
 
 LOCK_FILE_NAME = "journal.lock"
-CHECKPOINT_EVERY = 10_000  # entries
+CHECKPOINT_EVERY = 2_000  # entries; what is cut off in one step
 SNAPSHOTS_KEPT = 3
 
 
@@ -47,6 +50,9 @@ class Journal(Reader):
         signed = self.newest_checkpoint()
         self._checkpoint_id = signed.entry
         self._head = self._find_head(signed)
+        with transaction(db, self._path):
+            seals.begin(db, who)
+            self._event_hash = seals.head(db)
         self._lock = -1
 
     @classmethod
@@ -132,20 +138,28 @@ class Journal(Reader):
         or a decision or event is not of an entry of this group.
         """
         hashes, head = extend(self._head, group)
-        entries = ((r.id, r.at_ms, r.kind, r.version, r.body, h) for r, h in zip(group.rows, hashes, strict=True))
+        events = [(*event, reached) for event, reached in zip(group.events, self._linked(group), strict=True)]
+        entries = [(r.id, r.at_ms, r.kind, r.version, r.body, h) for r, h in zip(group.rows, hashes, strict=True)]
         due = head.entry - self._checkpoint_id >= CHECKPOINT_EVERY
         with transaction(self._db, self._path):
-            many = self._db.executemany
-            many("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", entries)
-            many("INSERT INTO decisions VALUES (?, ?)", group.decisions)
-            many("INSERT INTO events VALUES (?, ?, ?)", group.events)
-            many("INSERT OR REPLACE INTO windows VALUES (?, ?)", group.windows.items())
-            many("INSERT OR REPLACE INTO marks VALUES (?, ?)", group.marks.items())
+            insert(self._db, "INSERT INTO entries", entries)
+            insert(self._db, "INSERT INTO decisions", group.decisions)
+            insert(self._db, "INSERT INTO events", events)
+            insert(self._db, "INSERT OR REPLACE INTO windows", [*group.windows.items()])
+            insert(self._db, "INSERT OR REPLACE INTO marks", [*group.marks.items()])
             if due:
                 self._sign(head)
         self._head = head
+        if events:
+            self._event_hash = events[-1][-1]
         if due:
             self._checkpoint_id = head.entry
+
+    def _linked(self, group: Group) -> Iterator[bytes]:
+        reached = self._event_hash
+        for event in group.events:
+            reached = seals.link(reached, event)
+            yield reached
 
     def set_marks(self, marks: Mapping[str, int]) -> None:
         """Keep numbers durably, each under its name."""
@@ -164,11 +178,15 @@ class Journal(Reader):
         with transaction(self._db, self._path):
             row = (entry, engine_version, state, signature)
             self._db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", row)
+            if signs := entry == self.last_id > self._checkpoint_id:  # so that everything up to here can be cut off
+                self._sign(self._head)
             self._db.execute(
                 "DELETE FROM snapshots WHERE rowid NOT IN"
                 " (SELECT rowid FROM snapshots ORDER BY entry DESC, rowid DESC LIMIT ?)",
                 (SNAPSHOTS_KEPT,),
             )
+        if signs:
+            self._checkpoint_id = entry
 
     def checkpoint(self) -> None:
         """Sign the head of the chain, unless it is signed already."""
@@ -180,37 +198,81 @@ class Journal(Reader):
 
     def _sign(self, head: chain.Head) -> None:
         _insert_checkpoint(self._db, head, self._who)
+        seals.seal(self._db, self._who)
 
-    def prune(self, *, never_past: int, now_ms: int, keep_ms: int | None = None, keep_bytes: int | None = None) -> int:
-        """Delete the oldest entries and return how many: those older than `keep_ms`, and more until the journal's data
-        takes at most `keep_bytes` (its file keeps its size; the room is used again).
+    def prune(self, limits: Limits, *, never_past: int, now_ms: int) -> Pruned:
+        """Let go of some of the oldest: one step, so that commits can come in between; nothing, when the limits are
+        kept or cannot be.
 
-        Cuts only at checkpoints, and never deletes an entry above `never_past`: the slowest cursor or the newest
-        usable snapshot. The configuration entry in force at the cut stays as `anchor`. Each step from one checkpoint
-        to the next is a transaction of its own.
+        First entries, one checkpoint at a time and never one above `never_past` (the newest usable snapshot), which
+        are too old or too many for the disk; then events beyond their limit, and more of them where the disk demands it
+        although `never_past` is near the head; then room that the file no longer needs goes back to the disk. An event
+        is never given up before its entry. The configuration entry in force at the cut stays as `anchor`.
         """
-        self.checkpoint()
-        base = self.first_id - 1
-        cuts = self._all(
-            f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints WHERE entry > ? AND entry <= ? ORDER BY entry",
-            base,
-            never_past,
-        )
-        deleted = 0
-        for columns in cuts:
-            cut = chain.Head(*columns)
-            too_old = keep_ms is not None and cut.at_ms < now_ms - keep_ms
-            if not too_old and (keep_bytes is None or self.used_bytes() <= keep_bytes):
-                break
-            with transaction(self._db, self._path):
-                retention.cut(self._db, cut)
-            deleted, base = deleted + cut.entry - base, cut.entry
-        return deleted
+        if entries := self._cut(limits, never_past, now_ms):
+            return Pruned(entries=entries)
+        if events := self._give_up_events(limits, never_past):
+            return Pruned(events=events)
+        return Pruned(pages=self._shrink(limits))
 
-    def used_bytes(self) -> int:
-        """Bytes of the file that hold data; without the write-ahead log, which is bounded."""
-        size, pages, free = (self._all(f"PRAGMA {p}")[0][0] for p in ("page_size", "page_count", "freelist_count"))
-        return int(size) * (int(pages) - int(free))
+    def _cut(self, limits: Limits, never_past: int, now_ms: int) -> int:
+        sql = (
+            f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints WHERE entry <= ?"
+            " AND entry > (SELECT min(entry) FROM checkpoints) ORDER BY entry LIMIT 1"
+        )
+        found = self._all(sql, never_past)
+        if not found:
+            return 0
+        at = chain.Head(*found[0])
+        too_old = limits.age_ms is not None and at.at_ms < now_ms - limits.age_ms
+        if not too_old and not self._too_big(limits):
+            return 0
+        with transaction(self._db, self._path):
+            return retention.cut(self._db, at)
+
+    def _give_up_events(self, limits: Limits, never_past: int) -> int:
+        (of_cut,) = self._all("SELECT last_event FROM checkpoints ORDER BY entry LIMIT 1")[0]
+        oldest = self._all("SELECT number FROM seals WHERE number > (SELECT min(number) FROM seals) LIMIT 1")
+        if limits.events is not None and self.last_event - limits.events >= (oldest[0][0] if oldest else 2**63):
+            upto = min(of_cut, self.last_event - limits.events)
+        elif oldest and self.last_id - never_past <= CHECKPOINT_EVERY and self._too_big(limits):
+            upto = min(of_cut, oldest[0][0])
+        else:
+            return 0
+        with transaction(self._db, self._path):
+            return seals.give_up(self._db, upto)
+
+    def _shrink(self, limits: Limits) -> int:
+        """Only while the file is beyond the bound itself: else its room is used again."""
+        free = self._pragma("freelist_count")
+        if limits.disk_bytes is None or not free:
+            return 0
+        if self._pragma("page_size") * self._pragma("page_count") + self._wal_bytes() <= limits.disk_bytes:
+            return 0
+        with named_faults(self._path):  # one step of that statement frees one page, and `execute` makes one step only
+            self._db.executescript(f"PRAGMA incremental_vacuum({retention.VACUUM_PAGES})")
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # the file shrinks when the log is copied
+        return free - self._pragma("freelist_count")
+
+    def _too_big(self, limits: Limits) -> bool:
+        return limits.presses(self.sizes().used)
+
+    def sizes(self) -> Sizes:
+        """What the journal takes at present."""
+        data = self._pragma("page_size") * (self._pragma("page_count") - self._pragma("freelist_count"))
+        try:
+            return Sizes(data, self._path.stat().st_size, self._wal_bytes())
+        except OSError as fault:
+            raise JournalFull(f"{self._path}: {fault.strerror}") from fault
+
+    def _wal_bytes(self) -> int:
+        try:
+            return self._path.with_name(f"{FILE_NAME}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _pragma(self, name: str) -> int:
+        return int(self._all(f"PRAGMA {name}")[0][0])
 
     def close(self) -> None:
         """Sign the head, if the disk lets us, and release the journal. May be called again."""

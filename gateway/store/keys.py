@@ -88,12 +88,11 @@ class Registry:
         if kid is not None and len(kid) != KID_BYTES:
             raise RegistryRefused(f"{name}: an id has {KID_BYTES} bytes, not {len(kid)}")
         with self._change():
-            taken = {row[0]: row[1] for row in self._db.execute("SELECT kid, name FROM nodes")}
-            if name in taken.values():
+            if self.get(name) is not None:
                 raise RegistryRefused(f"{name}: there is such a node already")
-            if kid in taken:
-                raise RegistryRefused(f"{name}: the id {kid.hex() if kid else ''} is {taken[kid]}'s")
-            while kid is None or kid in taken:
+            if kid is not None and (owner := self._owner(kid)):
+                raise RegistryRefused(f"{name}: the id {kid.hex()} is {owner}'s")
+            while kid is None or self._owner(kid):
                 kid = secrets.token_bytes(KID_BYTES)
             secret = self._use(name, secret)
             row = self._db.execute("SELECT key_generation + 1 FROM retired WHERE name = ?", (name,)).fetchone()
@@ -131,6 +130,10 @@ class Registry:
         """A number that rises with every change by whichever process; cheap to ask."""
         with self._named_faults():
             return int(self._db.execute("SELECT version FROM change").fetchone()[0])
+
+    def _owner(self, kid: bytes) -> str | None:
+        """The name of the node that has this id."""
+        return next((key.name for key in self._select("WHERE kid = ?", kid)), None)
 
     def _known(self, name: str) -> NodeKey:
         key = self.get(name)

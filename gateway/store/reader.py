@@ -58,6 +58,34 @@ class Reader:
         sql = "SELECT max(ifnull((SELECT max(id) FROM entries), 0), (SELECT max(entry) FROM checkpoints))"
         return int(self._all(sql)[0][0])
 
+    def head(self) -> tuple[int, bytes]:
+        """Id and hash of the newest committed entry, or of the newest checkpoint if there is none after it."""
+        newest = self._all("SELECT id, hash FROM entries ORDER BY id DESC LIMIT 1")
+        entry, stored = (newest or self._all("SELECT entry, hash FROM checkpoints ORDER BY entry DESC LIMIT 1"))[0]
+        return entry, stored
+
+    def head_event(self) -> int:
+        """Number of the newest event; 0: there never was one."""
+        sql = "SELECT max(ifnull((SELECT max(number) FROM events), 0), (SELECT max(last_event) FROM checkpoints))"
+        return int(self._all(sql)[0][0])
+
+    def is_intact(self, entry: int) -> bool:
+        """Whether an entry is what was written: its hash follows from the one stored before it."""
+        before = "SELECT hash FROM entries WHERE id = ? UNION ALL SELECT hash FROM checkpoints WHERE entry = ?"
+        columns = "at_ms, CAST(kind AS BLOB), version, body, updates, hash"
+        written = self._all(f"SELECT {columns} FROM entries LEFT JOIN decisions ON entry = id WHERE id = ?", entry)
+        previous = self._all(before, entry - 1, entry - 1)
+        if not (written and previous):
+            return False
+        at_ms, kind, version, body, decision, stored = written[0]
+        events = self._all("SELECT number, position FROM events WHERE entry = ? ORDER BY number", entry)
+        led_to = chain.outcome(decision, events) if decision is not None or events else chain.NO_OUTCOME
+        return bool(chain.link(previous[0][0], entry, at_ms, kind, version, body, led_to) == stored)
+
+    def event_at(self, entry: int) -> int:
+        """Number of the newest event up to an entry; 0: there is none."""
+        return int(self._all("SELECT ifnull(max(number), 0) FROM events WHERE entry <= ?", entry)[0][0])
+
     def read(self, after: int, limit: int) -> list[Row]:
         """At most `limit` entries with an id above `after`, oldest first."""
         sql = "SELECT id, at_ms, kind, version, body FROM entries WHERE id > ? ORDER BY id LIMIT ?"
@@ -73,15 +101,13 @@ class Reader:
         sql = "SELECT entry, updates FROM decisions WHERE entry > ? ORDER BY entry LIMIT ?"
         return self._all(sql, after, limit)
 
-    def events(self, after: int, limit: int) -> list[tuple[int, int, int, bytes]]:
-        """(event number, entry id, index in that entry's Updates, those Updates encoded) of at most `limit` events
-        with a number above `after`, in order.
+    def events(self, after: int, limit: int) -> list[tuple[int, int, bytes]]:
+        """(event number, entry id, the Update encoded) of at most `limit` events with a number above `after`, in
+        order. Events outlive their entries: those of the oldest are given up only when there are too many.
         """
-        sql = (
-            "SELECT number, events.entry, position, updates FROM events JOIN decisions USING (entry)"
-            " WHERE number > ? ORDER BY number LIMIT ?"
+        return self._all(
+            "SELECT number, entry, body FROM events WHERE number > ? ORDER BY number LIMIT ?", after, limit
         )
-        return self._all(sql, after, limit)
 
     def windows(self) -> dict[str, bytes]:
         """Node -> its window state."""
@@ -91,15 +117,16 @@ class Reader:
         """Name -> number."""
         return dict(self._all("SELECT name, value FROM marks"))
 
-    def newest_snapshot(self, engine_version: str, at_or_before: int | None = None) -> tuple[int, bytes] | None:
-        """(entry id, state) of the newest snapshot of that engine whose signature holds, or None."""
+    def newest_snapshot(self, engine_version: str | None, at_or_before: int | None = None) -> tuple[int, bytes] | None:
+        """(entry id, state) of the newest snapshot of that engine, or of any, whose signature holds, or None."""
         sql = (
-            "SELECT entry, state, signature FROM snapshots WHERE engine_version = ? AND entry <= ? ORDER BY entry DESC"
+            "SELECT entry, state, signature, engine_version FROM snapshots"
+            " WHERE engine_version = ifnull(?, engine_version) AND entry <= ? ORDER BY entry DESC"
         )
         last = 2**63 - 1 if at_or_before is None else at_or_before
         with named_faults(self._path):
-            for entry, state, signature in self._db.execute(sql, (engine_version, last)):
-                message = chain.snapshot_message(self.gateway_id, entry, engine_version.encode(), state)
+            for entry, state, signature, version in self._db.execute(sql, (engine_version, last)):
+                message = chain.snapshot_message(self.gateway_id, entry, version.encode(), state)
                 if verifies(self.public_key, signature, message):
                     return entry, state
         return None

@@ -3,21 +3,72 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from gateway.store import chain
+from gateway.store.schema import WAL_LIMIT_BYTES
+
+VACUUM_PAGES = 256  # of 4 KiB, given back to the disk in one step
 
 
-def cut(db: sqlite3.Connection, at: chain.Head) -> None:
-    """Delete all entries up to a checkpoint with what belongs to them, within the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept. None: no such limit."""
+
+    age_ms: int | None = None  # of the entries
+    disk_bytes: int | None = None  # of the journal's file with its write-ahead log
+    events: int | None = None
+
+    def presses(self, used: int) -> bool:
+        """Whether so many bytes in use are too many: an eighth stays free, for what comes between two looks."""
+        return self.disk_bytes is not None and used > self.disk_bytes * 7 // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of the journal: data in the file, the file with the free room in it, and the write-ahead log."""
+
+    data: int
+    file: int
+    log: int
+
+    @property
+    def used(self) -> int:
+        """What there would be to cut off. A log beyond its bound is held open by a reader (an audit, a backup): letting
+        go of entries would only make it longer.
+        """
+        return self.data + min(self.log, WAL_LIMIT_BYTES)
+
+    @property
+    def on_disk(self) -> int:
+        """What `ls` shows."""
+        return self.file + self.log
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one step of pruning has let go; false when there is nothing more to be done."""
+
+    entries: int = 0
+    events: int = 0
+    pages: int = 0  # given back to the disk
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.events or self.pages)
+
+
+def cut(db: sqlite3.Connection, at: chain.Head) -> int:
+    """Delete all entries up to a checkpoint with what belongs to them, but for the events, and return how many; within
+    the caller's transaction.
 
     The checkpoint stays, and so does the newest configuration entry before it, as a row of `anchors`.
     """
     _keep_anchor(db, at.anchor)
-    db.execute("DELETE FROM entries WHERE id <= ?", (at.entry,))
+    deleted = db.execute("DELETE FROM entries WHERE id <= ?", (at.entry,)).rowcount
     db.execute("DELETE FROM decisions WHERE entry <= ?", (at.entry,))
-    db.execute("DELETE FROM events WHERE number <= ?", (at.last_event,))
     db.execute("DELETE FROM snapshots WHERE entry < ?", (at.entry,))
     db.execute("DELETE FROM checkpoints WHERE entry < ?", (at.entry,))
+    return deleted
 
 
 def _keep_anchor(db: sqlite3.Connection, anchor: int) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import cbor2
+
 FILE_NAME = "journal.sqlite3"
 APPLICATION_ID = 0x53746574  # "Stet", in the file's header (SQLite's application_id)
 ANCHORED_KIND = "config"  # the kind of entry without which those after it cannot be explained
 BUSY_TIMEOUT_S = 5.0
-WAL_LIMIT_BYTES = 64 * 2**20  # a WAL that a long reader has made grow is cut back to this
+WAL_LIMIT_BYTES = 8 * 2**20  # a WAL that a long reader has made grow is cut back to this
+SYNCHRONOUS = "FULL"  # a commit returns after fsync; the fault bench turns it off to show that it would notice
 
 
 class JournalBroken(Exception):  # noqa: N818 - named for what the operator sees
@@ -65,7 +68,31 @@ def _tables(db: sqlite3.Connection) -> None:
     db.execute(f"CREATE INDEX anchored ON entries (id) WHERE kind = '{ANCHORED_KIND}'")
 
 
-MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables,)
+def _events_outlive_entries(db: sqlite3.Connection) -> None:
+    """Every event carries its own Update, and is chained and sealed: by the writer, who has the key (seals.py)."""
+    db.execute("ALTER TABLE events RENAME TO events_1")
+    db.execute(
+        "CREATE TABLE events (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, position INTEGER NOT NULL,"
+        " body BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
+    )
+    db.execute("CREATE TABLE seals (number INTEGER PRIMARY KEY, hash BLOB NOT NULL, signature BLOB NOT NULL) STRICT")
+    rows = db.execute("SELECT number, entry, position, updates FROM events_1 LEFT JOIN decisions USING (entry)")
+    filled = ((number, entry, position, _update_at(updates, position)) for number, entry, position, updates in rows)
+    db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, zeroblob(32))", filled)
+    db.execute("DROP TABLE events_1")
+
+
+def _update_at(decision: bytes | None, position: int) -> bytes:
+    """One Update of a decision as journals of schema 1 hold it: CBOR [[Update, ...], waiting]. Of a decision that is
+    damaged (the audit names it) an empty list: the journal as a whole must still open.
+    """
+    try:
+        return cbor2.dumps([cbor2.loads(decision or b"")[0][position]])
+    except (ValueError, LookupError, TypeError, EOFError, cbor2.CBORError):
+        return cbor2.dumps([])
+
+
+MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables, _events_outlive_entries)
 """Step i brings a file from schema version i to i + 1 (SQLite's user_version)."""
 
 
@@ -84,8 +111,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """Connect for reading and writing, and bring the schema up to date. Raises JournalBroken."""
     with _opening(path, f"{path.absolute().as_uri()}?mode=rwc") as db:
         version = _version(db, path)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: one from before 0.2 reuses room, but keeps it
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
         db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         for step, migrate in enumerate(MIGRATIONS[version:], version + 1):
             with transaction(db, path):

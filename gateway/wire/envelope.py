@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
+from gateway.wire.cbor import byte_string
 from gateway.wire.keys import KID_BYTES, NONCE_BYTES, NodeKeys
 
 MAX_BYTES = 512
@@ -85,23 +86,18 @@ def _ciphertext_at(data: bytes, at: int) -> int:
     return start
 
 
-def _bytes_head(size: int) -> bytes:
-    """Head of a CBOR byte string in preferred serialisation, for sizes below 65536."""
-    if size <= _MAX_SHORT:
-        return bytes([_BYTES_0 + size])
-    return bytes([_BYTES_1, size]) if size <= 0xFF else bytes([_BYTES_2]) + size.to_bytes(2, "big")
-
-
 class Cipher:
     """One direction of one Node under one key: opens and seals. The caller sees to it that no partial IV repeats."""
 
-    __slots__ = ("_aead", "_epoch", "_iv", "_kid")
+    __slots__ = ("_aead", "_behind", "_epoch", "_head", "_iv", "_kid")
 
     def __init__(self, kid: bytes, key: bytes, context_iv: bytes, epoch: int | None) -> None:
         self._aead = AESCCM(key, tag_length=TAG_BYTES)
         self._iv = int.from_bytes(context_iv, "big")
         self._kid = kid
         self._epoch = epoch
+        self._head = (_HEAD_UP if epoch is None else _HEAD_DOWN) + kid + bytes([_KEY_PARTIAL_IV])
+        self._behind = b"" if epoch is None else _EPOCH_HEAD + epoch.to_bytes(2, "big")
 
     @classmethod
     def up(cls, keys: NodeKeys) -> Cipher:
@@ -127,13 +123,8 @@ class Cipher:
         if not 0 <= partial_iv <= MAX_PARTIAL_IV:
             raise ValueError(f"partial IV {partial_iv} is not within 32 bits")
         ciphertext = self._aead.encrypt(self._nonce(partial_iv), payload, AAD)
-        size = max(1, (partial_iv.bit_length() + 7) // 8)
-        header = self._kid + bytes([_KEY_PARTIAL_IV, _BYTES_0 + size]) + partial_iv.to_bytes(size, "big")
-        if self._epoch is None:
-            head = _HEAD_UP + header
-        else:
-            head = _HEAD_DOWN + header + _EPOCH_HEAD + self._epoch.to_bytes(2, "big")
-        data = head + _bytes_head(len(ciphertext)) + ciphertext
+        number = partial_iv.to_bytes((partial_iv.bit_length() + 7) // 8 or 1, "big")
+        data = b"".join((self._head, byte_string(number), self._behind, byte_string(ciphertext)))
         if len(data) > MAX_BYTES:
             raise ValueError(f"{len(data)} bytes of envelope, {MAX_BYTES} at most")
         return data

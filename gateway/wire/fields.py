@@ -6,27 +6,82 @@ They raise ValueError with the reason. The ranges are those of nodes/wire/wire.c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from gateway.wire import grammar
 
 Take = Callable[[object], Any]
 
 
-def uint(high: int, low: int = 0) -> Take:
+@dataclass(frozen=True, slots=True)
+class Uint:
     """An integer within low..high; a boolean is none."""
 
-    def take(item: object) -> int:
+    low: int
+    high: int
+
+    def __call__(self, item: object) -> int:
+        """The integer."""
         if type(item) is not int:
             raise ValueError("is not an integer")
-        if not low <= item <= high:
-            raise ValueError(f"{item} is not within {low}..{high}")
+        if not self.low <= item <= self.high:
+            raise ValueError(f"{item} is not within {self.low}..{self.high}")
         return item
 
-    return take
 
-
-def or_nil(take: Take) -> Take:
+@dataclass(frozen=True, slots=True)
+class OrNil:
     """The same, or nil."""
-    return lambda item: None if item is None else take(item)
+
+    take: Take
+
+    def __call__(self, item: object) -> Any:
+        """The field's value."""
+        return None if item is None else self.take(item)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayOf:
+    """An array of integers, least..most of them."""
+
+    element: Uint
+    least: int
+    most: int
+
+    def __call__(self, item: object) -> tuple[int, ...]:
+        """The integers."""
+        if type(item) is not list or not self.least <= len(item) <= self.most:
+            raise ValueError(f"is not an array of {self.least}..{self.most} elements")
+        return tuple(map(self.element, item))
+
+
+def uint(high: int, low: int = 0) -> Uint:
+    """An integer within low..high."""
+    return Uint(low, high)
+
+
+or_nil = OrNil
+
+NEVER = (1, 0)
+
+
+def plain_range(take: Take) -> tuple[int, int]:
+    """What integers it returns as they are, without a look at anything else: low and high, or NEVER."""
+    inner = take.take if isinstance(take, OrNil) else take
+    return (inner.low, inner.high) if isinstance(inner, Uint) else NEVER
+
+
+def pattern(take: Take) -> bytes | None:
+    """What of the wire's bytes it takes, if these are integers of 32 bits, arrays of them, and nil alone."""
+    match take:
+        case Uint(low, high) if high < 1 << 32:
+            return grammar.integer(low, high)
+        case OrNil(Uint(low, high)):
+            return grammar.or_nil(grammar.integer(low, high))
+        case ArrayOf(Uint(low, high), least, most):
+            return grammar.array_of(grammar.integer(low, high), least, most)
+    return None
 
 
 def label(item: object) -> str:
@@ -56,15 +111,6 @@ def boolean(item: object) -> bool:
     return item
 
 
-def vector(item: object) -> tuple[int, ...]:
-    """A feature vector of 1 to 64 elements."""
-    if type(item) is not list or not 1 <= len(item) <= 64:
-        raise ValueError("is not an array of 1..64 elements")
-    for value in item:
-        if type(value) is not int or not -0x8000_0000 <= value <= 0x7FFF_FFFF:
-            raise ValueError("holds something other than 32-bit integers")
-    return tuple(item)
-
-
 U8, U16, U32, U64 = (uint(2**bits - 1) for bits in (8, 16, 32, 64))
 SMALL = uint(23)  # one byte on the wire
+VECTOR = ArrayOf(uint(0x7FFF_FFFF, low=-0x8000_0000), 1, 64)

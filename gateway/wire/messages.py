@@ -6,15 +6,30 @@ behind this module checks a range again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-import cbor2
-
-from gateway.wire.cbor import read_array
-from gateway.wire.fields import SMALL, U8, U16, U32, U64, Take, boolean, image_hash, label, or_nil, uint, vector
+from gateway.wire import grammar
+from gateway.wire.cbor import array, read_array
+from gateway.wire.fields import (
+    SMALL,
+    U8,
+    U16,
+    U32,
+    U64,
+    VECTOR,
+    ArrayOf,
+    Take,
+    boolean,
+    image_hash,
+    label,
+    or_nil,
+    pattern,
+    plain_range,
+    uint,
+)
 
 
 class MessageType(IntEnum):
@@ -33,16 +48,14 @@ class Undecodable(ValueError):  # noqa: N818 - the verdict's name in SPEC.md
     """The payload is no message of this direction. The text names type, field and reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """The feature vector of one Window; what the values mean is up to the feature set."""
 
     feature_set: int
     values: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyUc:
+class EnergyUc(NamedTuple):
     """Charge used since power on, in microcoulombs."""
 
     sleep: int
@@ -51,8 +64,7 @@ class EnergyUc:
     radio: int
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class Birth(NamedTuple):
     """A Node says who it is. `model` is the first 8 bytes of its image's SHA-256, None without a model."""
 
     seq: int
@@ -74,8 +86,7 @@ class Birth:
     last_command: int
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """The Node claims "anomalous". `age`, `score` and `why` are codes."""
 
     seq: int
@@ -86,8 +97,7 @@ class Flag:
     features: Features | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A feature vector without a claim."""
 
     seq: int
@@ -97,8 +107,7 @@ class Window:
     features: Features
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """How the Node itself is doing; a heartbeat."""
 
     seq: int
@@ -117,8 +126,7 @@ class Health:
     energy_uc: EnergyUc
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The answer to a Command: 0 done, 1 unknown kind, 2 refused, 3 failed."""
 
     seq: int
@@ -128,11 +136,13 @@ class Result:
     detail: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """Message `base` is durable, and `base + 1 + i` for each bit i of `bitmap`. Modulo 65536."""
+class Ack(NamedTuple):
+    """Message `base` is durable, and `base + 1 + i` for each bit i of `bitmap`. Modulo 65536.
 
-    base: int
+    `base` None, `bitmap` 0: what came could not be placed, nothing of it is durable.
+    """
+
+    base: int | None
     bitmap: int
     time_ms: int
     next_s: int
@@ -140,8 +150,7 @@ class Ack:
     birth_wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One entry of a Node's mailbox."""
 
     id: int
@@ -155,15 +164,9 @@ Message = UpMessage | DownMessage
 _M = TypeVar("_M", UpMessage, DownMessage)
 
 
-def _energy(item: object) -> EnergyUc:
-    if type(item) is not list or len(item) != 4:
-        raise ValueError("is not an array of 4 elements")
-    return EnergyUc(*map(U32, item))
-
-
 _Elements = tuple[tuple[str, Take], ...]
 _SEQ_AGE: _Elements = (("seq", U16), ("age", U8))
-_FEATURES: _Elements = (("feature_set", U8), ("values", vector))
+_FEATURES: _Elements = (("feature_set", U8), ("values", VECTOR))
 
 _BIRTH: _Elements = (
     *_SEQ_AGE,
@@ -193,11 +196,11 @@ _HEALTH: _Elements = (
     ("temperature_cdeg", or_nil(uint(0x7FFF, low=-0x8000))),
     ("link_dbm", or_nil(uint(0, low=-128))),
     *((name, U32) for name in ("uptime_s", "wakes", "flags", "resends", "ring_drops", "refused")),
-    ("energy_uc", _energy),
+    ("energy_uc", ArrayOf(U32, 4, 4)),
 )
 _RESULT: _Elements = (*_SEQ_AGE, ("id", U32), ("code", SMALL), ("detail", U32))
 _ACK: _Elements = (
-    ("base", U16),
+    ("base", or_nil(U16)),
     ("bitmap", U32),
     ("time_ms", U64),
     ("next_s", U32),
@@ -207,25 +210,52 @@ _ACK: _Elements = (
 _COMMAND: _Elements = (("id", U32), ("kind", U8), ("argument", U32))
 
 
+_Part = Callable[..., Features | EnergyUc]
+
+
 @dataclass(frozen=True, slots=True)
 class _Form(Generic[_M]):
-    """How one message lies on the wire. Its class has the same fields in the same order, but for `Features`."""
+    """How one message lies on the wire. Its class has the same fields in the same order, but for the last of them."""
 
     message: Callable[..., _M]
     elements: _Elements
-    optional: int = 0  # how many elements may be left off at the end, together
+    sizes: tuple[int, ...]  # how many elements there may be
+    plain: tuple[tuple[int, int, int], ...]  # of each its index, and from where to where an integer is a field as it is
+    match: grammar.Match | None
+    part: _Part | None  # makes the last field from `part_at` on
+    part_at: int
+
+
+def _form(
+    message: type[_M], kind: MessageType, elements: _Elements, *, optional: int = 0, part: _Part | None = None
+) -> _Form[_M]:
+    """`optional`: how many elements may be left off at the end, together."""
+    patterns = [found for _, take in elements if (found := pattern(take))]
+    match = grammar.matcher(kind, patterns, optional) if len(patterns) == len(elements) else None
+    ranges = [plain_range(take) for _, take in elements]
+    plain = tuple((index, low, high) for index, (low, high) in enumerate(ranges))
+    sizes = (len(elements), len(elements) - optional)
+    return _Form(message, elements, sizes, plain, match, part, len(message._fields) - 1)
+
+
+def _features(feature_set: int, values: Sequence[int]) -> Features:
+    return Features(feature_set, tuple(values))
+
+
+def _energy(values: Sequence[int]) -> EnergyUc:
+    return EnergyUc(*values)
 
 
 _UP: dict[int, _Form[UpMessage]] = {
-    MessageType.BIRTH: _Form(Birth, _BIRTH),
-    MessageType.FLAG: _Form(Flag, _FLAG, optional=2),
-    MessageType.WINDOW: _Form(Window, _WINDOW),
-    MessageType.HEALTH: _Form(Health, _HEALTH),
-    MessageType.RESULT: _Form(Result, _RESULT, optional=1),
+    MessageType.BIRTH: _form(Birth, MessageType.BIRTH, _BIRTH),
+    MessageType.FLAG: _form(Flag, MessageType.FLAG, _FLAG, optional=2, part=_features),
+    MessageType.WINDOW: _form(Window, MessageType.WINDOW, _WINDOW, part=_features),
+    MessageType.HEALTH: _form(Health, MessageType.HEALTH, _HEALTH, part=_energy),
+    MessageType.RESULT: _form(Result, MessageType.RESULT, _RESULT, optional=1),
 }
 _DOWN: dict[int, _Form[DownMessage]] = {
-    MessageType.ACK: _Form(Ack, _ACK),
-    MessageType.COMMAND: _Form(Command, _COMMAND, optional=1),
+    MessageType.ACK: _form(Ack, MessageType.ACK, _ACK),
+    MessageType.COMMAND: _form(Command, MessageType.COMMAND, _COMMAND, optional=1),
 }
 _TYPE_OF: dict[object, int] = {form.message: kind for forms in (_UP, _DOWN) for kind, form in forms.items()}
 
@@ -244,24 +274,23 @@ def encode(message: Message) -> bytes:
     """Type byte and array. ValueError for a field out of its range."""
     kind = _TYPE_OF[type(message)]
     form = _UP.get(kind) or _DOWN[kind]
-    items = _items(message, form.optional > 0)
-    for (name, take), item in zip(form.elements, items, strict=False):
-        try:
-            take(item)
-        except ValueError as error:
-            raise ValueError(f"{type(message).__name__}.{name}: {error}") from None
-    return bytes([kind]) + cbor2.dumps(items)
+    items = _items(message, len(set(form.sizes)) > 1)
+    try:
+        _take(form, items.copy())
+    except ValueError as error:
+        raise ValueError(f"{type(message).__name__}.{error}") from None
+    return bytes([kind]) + array(items)
 
 
 def _items(message: Message, may_stop: bool) -> list[object]:
-    items = [getattr(message, name) for name in message.__slots__]
-    match items[-1]:
-        case None if may_stop:
-            items.pop()
-        case Features(feature_set, values):
-            items[-1:] = [feature_set, list(values)]
-        case EnergyUc(sleep, sensor, compute, radio):
-            items[-1] = [sleep, sensor, compute, radio]
+    items: list[object] = list(message)
+    last = items[-1]
+    if isinstance(last, Features):
+        items[-1:] = [last.feature_set, list(last.values)]
+    elif isinstance(last, EnergyUc):
+        items[-1] = list(last)
+    elif last is None and may_stop:
+        items.pop()
     return items
 
 
@@ -271,19 +300,37 @@ def _decode(payload: bytes, forms: dict[int, _Form[_M]]) -> _M:
     form = forms.get(payload[0])
     if form is None:
         raise Undecodable(f"type {payload[0]} is no message of this direction")
-    elements = form.elements
+    items = grammar.read(payload) if form.match and form.match(payload) else None
+    if items is None:
+        items = _strictly(payload, form)
+    if form.part and len(items) == len(form.elements):
+        items[form.part_at :] = [form.part(*items[form.part_at :])]
+    return form.message(*items)
+
+
+def _strictly(payload: bytes, form: _Form[Any]) -> list[Any]:
+    """The elements of any message, or what is wrong with them as Undecodable."""
+    name = MessageType(payload[0]).name
     try:
         items = read_array(payload, 1)
     except ValueError as error:
-        raise Undecodable(f"{MessageType(payload[0]).name}: {error}") from None
-    if len(items) not in (len(elements), len(elements) - form.optional):
-        raise Undecodable(f"{MessageType(payload[0]).name}: {len(items)} elements")
-    fields = []
-    for (name, take), item in zip(elements, items, strict=False):
+        raise Undecodable(f"{name}: {error}") from None
+    if len(items) not in form.sizes:
+        raise Undecodable(f"{name}: {len(items)} elements")
+    try:
+        _take(form, items)
+    except ValueError as error:
+        raise Undecodable(f"{name} {error}") from None
+    return items
+
+
+def _take(form: _Form[Any], items: list[object]) -> None:
+    """Put the fields in the place of what CBOR gave. ValueError, which names the field."""
+    for item, (index, low, high) in zip(items, form.plain):  # noqa: B905 - an optional end may be missing
+        if type(item) is int and low <= item <= high:  # most fields; spares them a call
+            continue
+        name, take = form.elements[index]
         try:
-            fields.append(take(item))
+            items[index] = take(item)
         except ValueError as error:
-            raise Undecodable(f"{MessageType(payload[0]).name} {name}: {error}") from None
-    if len(items) == len(elements) and elements[-1][1] is vector:
-        fields[-2:] = [Features(*fields[-2:])]
-    return form.message(*fields)
+            raise ValueError(f"{name}: {error}") from None

@@ -6,17 +6,19 @@ message has committed. `to_state` is short enough to lie beside the Node in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 REPLAY_DEPTH = 64
 SEQUENCE_DEPTH = 512
 
 _SPAN = 1 << 16
+_REACH = _SPAN // 2  # so far ahead of the newest a number can be extended
+_ANCHORED, _ADRIFT = 1, 2
+_ALL = {depth: (1 << depth) - 1 for depth in (REPLAY_DEPTH, SEQUENCE_DEPTH)}
 _NUMBER_BYTES = 5  # of 32 bits, counted from 1; 0: none yet
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayWindow:
+class ReplayWindow(NamedTuple):
     """The newest partial IV under one key (-1: none yet), and which of the 64 below it were used."""
 
     newest: int = -1
@@ -26,9 +28,21 @@ class ReplayWindow:
         """Whether a partial IV was used before, or is too old to tell."""
         return _seen(self.newest, self.below, partial_iv, REPLAY_DEPTH)
 
+    def too_old(self, partial_iv: int) -> bool:
+        """Whether it lies below the window."""
+        return self.newest - partial_iv > REPLAY_DEPTH
+
+    def leaps(self, partial_iv: int) -> bool:
+        """Whether so many transmissions went unheard before this one that message numbers may be out of reach."""
+        return self.newest >= 0 and partial_iv - self.newest > _REACH
+
     def accept(self, partial_iv: int) -> ReplayWindow:
         """The window after an authentic message that is not `replayed`."""
-        return ReplayWindow(*_marked(self.newest, self.below, partial_iv, REPLAY_DEPTH))
+        newest, below = self
+        if partial_iv == newest + 1 and below:  # the next one of a window that has begun, as nearly all are
+            return ReplayWindow(partial_iv, (below << 1 | 1) & _ALL[REPLAY_DEPTH])
+        newest, below = _marked(newest, below, partial_iv, REPLAY_DEPTH)
+        return ReplayWindow(newest, below)
 
     def to_state(self) -> bytes:
         """13 bytes."""
@@ -41,28 +55,38 @@ class ReplayWindow:
         return cls(newest, below)
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceWindow:
+class SequenceWindow(NamedTuple):
     """The newest message number of one Node (-1: none yet), and which of the 512 below it are known.
 
     Until the first Birth only the low 16 bits of a Node's numbers are known; `anchored` tells that it has come.
+    `adrift`: it must come again, because so many transmissions went unheard that 16 bits no longer tell a number.
     """
 
     newest: int = -1
     below: int = 0  # bit i: newest - 1 - i is known
     anchored: bool = False
+    adrift: bool = False
 
     def extend(self, seq: int) -> int:
         """The whole number nearest to the newest with these 16 bits; at a tie the higher, which can still be new."""
-        if self.newest < 0:
+        newest = self.newest
+        if newest < 0:
             return seq
-        highest = self.newest + _SPAN // 2
+        highest = newest + _REACH
         full = highest - (highest - seq) % _SPAN
         return full if full >= 0 else full + _SPAN
 
     def known(self, full: int) -> bool:
-        """Whether a message was accepted before, or is so old that it is taken for it."""
+        """Whether a message that is not `too_old` was accepted before."""
         return _seen(self.newest, self.below, full, SEQUENCE_DEPTH)
+
+    def too_old(self, full: int) -> bool:
+        """Whether it can no longer be told if a message was accepted before."""
+        return self.newest - full > SEQUENCE_DEPTH
+
+    def drift(self) -> SequenceWindow:
+        """The window after a leap of the partial IV; before the first Birth nothing is certain anyway."""
+        return self._replace(adrift=self.anchored)
 
     def anchor(self, full_seq: int) -> SequenceWindow:
         """The window after a Birth told its whole number; this does not accept that number.
@@ -71,7 +95,7 @@ class SequenceWindow:
         that it stays known.
         """
         if self.anchored:
-            return self
+            return self._replace(adrift=False) if self.adrift else self
         newest = self.newest + full_seq - self.extend(full_seq % _SPAN)
         if self.newest < 0 or newest < 0:
             return SequenceWindow(anchored=True)
@@ -79,17 +103,22 @@ class SequenceWindow:
 
     def accept(self, full: int) -> SequenceWindow:
         """The window after a message that is not `known`."""
-        return SequenceWindow(*_marked(self.newest, self.below, full, SEQUENCE_DEPTH), self.anchored)
+        newest, below, anchored, adrift = self
+        if full == newest + 1 and below:
+            return SequenceWindow(full, (below << 1 | 1) & _ALL[SEQUENCE_DEPTH], anchored, adrift)
+        newest, below = _marked(newest, below, full, SEQUENCE_DEPTH)
+        return SequenceWindow(newest, below, anchored, adrift)
 
     def to_state(self) -> bytes:
         """70 bytes."""
-        return bytes([self.anchored]) + _number(self.newest) + self.below.to_bytes(SEQUENCE_DEPTH // 8, "big")
+        flags = _ANCHORED * self.anchored | _ADRIFT * self.adrift
+        return bytes([flags]) + _number(self.newest) + self.below.to_bytes(SEQUENCE_DEPTH // 8, "big")
 
     @classmethod
     def from_state(cls, state: bytes) -> SequenceWindow:
         """The inverse of `to_state`; ValueError for another length."""
         newest, below = _split(state[1:], SEQUENCE_DEPTH)
-        return cls(newest, below, state[0] != 0)
+        return cls(newest, below, bool(state[0] & _ANCHORED), bool(state[0] & _ADRIFT))
 
 
 def _seen(newest: int, below: int, number: int, depth: int) -> bool:
@@ -105,7 +134,7 @@ def _marked(newest: int, below: int, number: int, depth: int) -> tuple[int, int]
         return newest, below | 1 << (-ahead - 1)
     if newest < 0 or ahead > depth:
         return number, 0
-    return number, (below << ahead | 1 << (ahead - 1)) & ((1 << depth) - 1)
+    return number, (below << ahead | 1 << (ahead - 1)) & _ALL[depth]
 
 
 def _number(newest: int) -> bytes:

@@ -2,13 +2,16 @@
 
 import cbor2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core import entry as entries
 from gateway.core import update as updates
 from gateway.core.command import Command, CommandKind
-from gateway.core.entry import Commanded, Configured, EntryBroken, EntryKind, Scored, Started, Tick
+from gateway.core.entry import Commanded, Configured, EntryBroken, EntryKind, Noticed, Report, Scored, Started, Tick
 from gateway.core.plant import AlarmId, AlarmKind, Scope, TagId
 from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, Quality, TagChange
+from gateway.wire.messages import Flag
 from tests.core.plants import MODEL, birth, flag, health, ms, plant, report, window
 
 BODIES = [
@@ -23,6 +26,8 @@ BODIES = [
     Scored(7, 0, 0, b"", "does not fit"),
     Commanded(Command(CommandKind.SHELVE, "ann", "cli uid 0", "asset/pump/anomaly", 3, "noise", ms(9))),
     Tick(),
+    Noticed(AlarmKind.JOURNAL_SPACE, True, ms(1), "12 MiB free"),
+    Noticed(AlarmKind.OUTPUT_BEHIND, False, ms(1)),
 ]
 
 PUMP = AlarmId(Scope.ASSET, "pump", AlarmKind.ANOMALY)
@@ -83,6 +88,9 @@ def test_every_older_version_has_an_upcaster():
         ("report", 1, cbor2.dumps(["a", "l", 1, 0, 1, b"\x63"]), "report version 1"),
         ("report", 1, cbor2.dumps(["a", "l", 1, 0, 1, b""]), "report version 1"),
         ("config", 1, cbor2.dumps([{"site": "works"}]), "config version 1"),
+        ("config", 2, cbor2.dumps([{"site": "works"}]), "config version 2"),
+        ("noticed", 1, cbor2.dumps(["node_lost", True, 0, ""]), "not an alarm of the gateway"),
+        ("noticed", 1, cbor2.dumps(["journal_space", True]), "fields that do not fit"),
     ],
 )
 def test_what_cannot_be_read_says_so(kind, version, data, says):
@@ -90,10 +98,37 @@ def test_what_cannot_be_read_says_so(kind, version, data, says):
         entries.decode(kind, version, data)
 
 
+def test_a_plant_of_the_first_release_gains_the_alarms_of_the_gateway():
+    kind, _, data = entries.encode(Configured(plant()))
+    (fields,) = cbor2.loads(data)
+    own = {"journal_space": None, "output_behind": None}
+    old = cbor2.dumps([fields | {"alarms": {k: text for k, text in fields["alarms"].items() if k not in own}}])
+    assert len(old) < len(data)
+    assert entries.decode(kind, 1, old).plant.alarms.keys() == set(AlarmKind)
+
+
 def test_updates_round_trip():
     assert updates.decode_updates(updates.encode_updates(SAID)) == SAID
     assert updates.decode_decision(updates.encode_decision(SAID, [(7, ms(5))])) == SAID
     assert updates.decode_updates(updates.encode_updates([])) == []
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=8)
+TIMES = st.integers(0, 2**63)
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Scope)), VALUES, st.sampled_from(list(Quality)), TIMES)))
+def test_tags_are_written_by_hand_as_cbor2_writes_them(rows):
+    changes = [TagChange(TagId(scope, "a-1", "score"), *rest) for scope, *rest in rows]
+    plain = [[0, f"{scope}/a-1/score", value, int(quality), at] for scope, value, quality, at in rows]
+    assert updates.encode_updates(changes) == cbor2.dumps(plain)
+
+
+@given(st.text(max_size=40), TIMES, TIMES, TIMES, st.binary(max_size=600))
+def test_reports_are_written_by_hand_as_cbor2_writes_them(name, seq, generation, at_ms, payload):
+    fields = [name, f"link-{name}", seq, generation, at_ms, payload]
+    *_, data = entries.encode(Report(*fields, Flag(0, 0, 0, 0, 0)))
+    assert data == cbor2.dumps(fields)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ async def test_a_refused_subscription_is_a_failure_that_says_so() -> None:
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         with pytest.raises(LinkFailed, match=r"the subscription to stethos/nodes/.*/up is refused"):
-            await link_to(f"{host}:{port}", Counter()).open()
+            await link_to(f"{host}:{port}", Counter(), version="3.1.1").open()
 
 
 async def test_a_user_with_a_password_from_a_file(tmp_path: Path) -> None:
@@ -125,18 +125,66 @@ async def test_a_broker_that_accepts_and_says_nothing_is_left_behind(caplog: pyt
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_a_broker_that_takes_no_answer_fails_the_receiver_too(tmp_path: Path) -> None:
+async def test_a_broker_that_takes_no_answer_fails_the_link(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, opened(link_to(broker.address, Counter(), timeout_s=0.3)) as link:
         receiving = asyncio.create_task(link.receive())
         broker.send_signal(signal.SIGSTOP)
         try:
-            with pytest.raises(LinkFailed, match="timed out"):
-                await link.send(KID, b"into the void")
-            async with asyncio.timeout(1):  # far below the keepalive
+            await link.send(KID, b"into the void")
+            async with asyncio.timeout(4):  # far below the keepalive
                 with pytest.raises(LinkFailed, match="timed out"):
                     await receiving
+            with pytest.raises(LinkFailed, match="timed out"):
+                await link.send(KID, b"into the void")
         finally:
             broker.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_answers_do_not_wait_for_the_broker(tmp_path: Path, version: str) -> None:
+    answers = [number.to_bytes(2) for number in range(2500)]  # more than WINDOW
+    async with (
+        mosquitto(tmp_path, lines=["allow_anonymous true", "max_queued_messages 0"]) as broker,
+        aiomqtt.Client(broker.host, broker.port) as node,
+        opened(link_to(broker.address, Counter(), version=version)) as link,
+    ):
+        await node.subscribe(f"stethos/nodes/{KID}/down", qos=1)
+        async with asyncio.timeout(30):
+            for answer in answers:
+                await link.send(KID, answer)
+            assert sorted([(await anext(node.messages)).payload for _ in answers]) == answers
+
+
+async def test_an_answer_that_the_broker_refuses_is_counted(tmp_path: Path) -> None:
+    access = tmp_path / "access"
+    access.write_text("topic read stethos/nodes/+/up\n")
+    counts: Counter[str] = Counter()
+    async with (
+        mosquitto(tmp_path, lines=["allow_anonymous true", f"acl_file {access}"]) as broker,
+        opened(link_to(broker.address, counts, version="5")) as link,
+        asyncio.timeout(20),
+    ):
+        await link.send(KID, b"not for you")
+        while not counts["answer_refused"]:
+            await asyncio.sleep(0.01)
+    assert counts == {"sent": 1, "answer_refused": 1}
+
+
+async def test_a_broker_keeps_what_a_busy_gateway_does_not_read_yet(tmp_path: Path) -> None:
+    """A loop that is held up for long takes what a stock broker would have dropped (it queues 1000 of QoS 1)."""
+    counts: Counter[str] = Counter()
+    async with mosquitto(tmp_path) as broker, opened(link_to(broker.address, counts)) as link:
+        node = subprocess.Popen(
+            ["mosquitto_pub", "-h", broker.host, "-p", str(broker.port), "-q", "1", "-t", UP, "-l"],
+            stdin=subprocess.PIPE,
+        )
+        node.communicate(b"".join(b"%d\n" % i for i in range(3000)), timeout=60)  # the loop stands still
+        got: list[bytes] = []
+        async with asyncio.timeout(20):
+            while len(got) < 3000:
+                got += [frame.data for frame in await link.receive()]
+    assert got == [b"%d" % i for i in range(3000)]
+    assert counts == {"received": 3000}
 
 
 async def test_a_host_that_cannot_be_one_is_a_failure() -> None:

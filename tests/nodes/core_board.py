@@ -54,7 +54,7 @@ class Board:
         self.sent: list[bytes] = []
         self.inbox: deque[bytes] = deque()
         self.on_send: Callable[[bytes], None] = lambda frame: None
-        self.radio_works = True
+        self.takes: Callable[[bytes], object] = lambda envelope: True
         self.events: list[tuple[str, int]] = []
         self.identified = 0
         self.listened_ms = 0
@@ -82,11 +82,12 @@ class Board:
         return 0
 
     def _send(self, _context, envelope, n):
-        if self.radio_works:
-            frame = string_at(envelope, n)
-            self.sent.append(frame)
-            self.on_send(frame)
-        return self.radio_works
+        frame = string_at(envelope, n)
+        if not self.takes(frame):
+            return False
+        self.sent.append(frame)
+        self.on_send(frame)
+        return True
 
     def _receive(self, _context, out, size, left_ms):
         if not self.inbox:
@@ -125,9 +126,13 @@ class Board:
 class Node:
     """One C node on a board. `reboot` keeps the flash; with `retained` also the memory that survives sleep."""
 
-    def __init__(self, library: ctypes.CDLL, board: Board, **config: object) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, board: Board, *, model: ctypes.Array[ctypes.c_char] | None = None, **config: object
+    ) -> None:
+        """`model`: memory that model_open has made a struct model of."""
         self.library = library
         self.board = board
+        self.model = model
         self.config = core.NodeConfig(
             kid=(c_uint8 * 4)(*KID), secret=(c_uint8 * 16)(*SECRET), hardware=b"test", firmware=b"0", wake_ms=10000,
             heartbeat_ms=3600000, listen_ms=500, samples=32, channels=1, window_every=0, flag_repeat=1,
@@ -143,7 +148,7 @@ class Node:
         self.memory = create_string_buffer(NODE_BYTES)
         self.samples = (ctypes.c_int16 * (self.config.samples * self.config.channels))()
         return self.library.node_init(
-            self.memory, byref(self.config), byref(self.board.port), None, self.samples, self.kept
+            self.memory, byref(self.config), byref(self.board.port), self.model, self.samples, self.kept
         )
 
     def reboot(self, *, retained: bool = False) -> int:
@@ -198,7 +203,7 @@ class Gateway:
             self.handed_out.add(self.mail[0].id)
             self.send(self.mail[0])
 
-    def acknowledge(self, base: int, bitmap: int = 0) -> None:
+    def acknowledge(self, base: int | None, bitmap: int = 0) -> None:
         fields = {"time_ms": 1790000000000 + self.board.now_ms, "next_s": 0, "birth_wanted": False} | self.ack
         self.send(messages.Ack(base=base, bitmap=bitmap, mail=len(self.mail), **fields))
 

@@ -191,7 +191,8 @@ class Result(Structure):
 
 class Ack(Structure):
     _fields_ = (
-        *_numbers("ack", "base bitmap"), ("ack_time_ms", c_uint64), *_numbers("ack", "next_s mail"),
+        ("ack_base", c_uint32), ("ack_base_choice", c_int), ("ack_bitmap", c_uint32), ("ack_time_ms", c_uint64),
+        *_numbers("ack", "next_s mail"),
         ("ack_birth_wanted", c_bool),
     )  # fmt: skip
 
@@ -252,6 +253,9 @@ def to_struct(name: str, message: dict) -> Structure:
             case (("temperature_cdeg" | "link_dbm"), _):
                 setattr(out, f"{key}_choice", value is None)
                 setattr(out, key, value or 0)
+            case "base", _:
+                out.ack_base_choice = value is None
+                out.ack_base = value or 0
             case (("argument" | "detail"), _):
                 out.present = True
                 setattr(out, f"{name}_{key}", value)
@@ -292,6 +296,9 @@ def _tidy(name: str, found: dict, struct: Structure) -> dict:
                     found[key] = None
             activities = ("sleep", "sensor", "compute", "radio")
             found["energy_uc"] = {activity: found.pop(f"energy_{activity}") for activity in activities}
+        case "ack":
+            if found.pop("base_choice"):
+                found["base"] = None
         case "result" | "command":
             if not present:
                 del found["detail" if name == "result" else "argument"]

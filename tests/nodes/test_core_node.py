@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -73,16 +72,18 @@ def test_windows_go_out_as_often_as_asked(library, board, gateway):
 
 
 def test_unacknowledged_messages_are_sent_again_with_their_number_and_age(library, board, gateway):
+    node = Node(library, board, heartbeat_ms=10000)
+    node.step()
     gateway.answers = False
-    node = Node(library, board)
+    gateway.received.clear()
     node.step()
     first = list(gateway.received)
     gateway.answers = True
     for _ in range(3):
         node.step()
     again = gateway.received[len(first) :]
-    assert [replace(m, age=0) for m in again[:2]] == [replace(m, age=0) for m in first]
-    assert all(m.age > 0 for m in again[:2])
+    assert [m._replace(age=0) for m in again[:1]] == [m._replace(age=0) for m in first]
+    assert again[0].age > 0
     assert len(set(gateway.partial_ivs)) == len(gateway.partial_ivs)
     assert node.flush() == 0
 
@@ -140,6 +141,16 @@ def test_the_ring_gives_up_the_oldest_and_says_so(library, board, gateway):
     assert gateway.of(Health)[-1].ring_drops == lost
 
 
+def test_messages_that_got_no_number_are_told_as_given_up(library, board, gateway):
+    node = Node(library, board, window_every=1, heartbeat_ms=1)
+    board.flash.cut = lambda old, new: old
+    for _ in range(3):
+        node.step()
+    board.flash.cut = None
+    node.step()
+    assert gateway.of(Health)[-1].ring_drops >= 3, "a window in each wake at least"
+
+
 def test_no_valid_record_no_transmission(library, board, gateway):
     board.flash.slots = [b"\xa5" * core.RECORD_SIZE, bytes(core.RECORD_SIZE)]
     node = Node(library, board)
@@ -162,11 +173,59 @@ def test_flash_that_takes_nothing_lets_nothing_out(library, board, gateway):
     assert isinstance(gateway.received[0], Birth)
 
 
+def test_it_says_who_it_is_before_it_looks(library, board, gateway):
+    looks: list[int] = []
+    window = board.window
+    board.window = lambda n: looks.append(len(gateway.of(Birth))) or window(n)
+    node = Node(library, board)
+    for _ in range(3):
+        node.step()
+    assert looks == [1, 1, 1]
+    assert len(gateway.of(Birth)) == 1, "announced and acknowledged: said once"
+
+
+def test_a_birth_that_nobody_heard_is_said_again_with_the_first_news(library, board, gateway):
+    gateway.answers = False
+    Node(library, board).step()
+    assert [type(m) for m in gateway.received] == [Birth, Birth, Health]
+
+
+def test_one_message_that_the_port_refuses_does_not_stop_the_others(library, board, gateway):
+    node = Node(library, board, window_every=1)
+    node.step()
+    longest = max(map(len, board.sent))
+    board.takes = lambda envelope: len(envelope) < longest
+    gateway.received.clear()
+    gateway.ack = {"birth_wanted": True}
+    node.step()
+    assert gateway.of(Window) and not gateway.of(Birth), "the Birth is too long for this link"
+    gateway.ack = {}
+    for _ in range(5):
+        node.step()
+    assert len(gateway.of(Window)) == 6
+    board.takes = lambda envelope: True
+    assert node.flush() == 0
+    assert len(gateway.of(Birth)) == 1
+
+
+def test_a_radio_that_takes_nothing_is_tried_a_few_times_in_a_wake(library, board, gateway):
+    gateway.answers = False
+    node = Node(library, board, window_every=1)
+    for _ in range(30):
+        node.step()
+    tried: list[bytes] = []
+    board.takes = lambda envelope: tried.append(envelope)
+    for wake in (node.step, node.flush):
+        tried.clear()
+        wake()
+        assert 0 < len(tried) <= 4
+
+
 def test_a_radio_that_takes_nothing_loses_nothing(library, board, gateway):
     node = Node(library, board)
-    board.radio_works = False
+    board.takes = lambda envelope: False
     node.step()
-    board.radio_works = True
+    board.takes = lambda envelope: True
     node.step()
     assert [type(m) for m in gateway.received] == [Birth, Health]
 
@@ -275,7 +334,8 @@ def test_what_is_refused_is_counted_and_changes_nothing(library, board, gateway)
     forged = good[:-1] + bytes([good[-1] ^ 1])
     board.inbox.extend([b"\x83", forged, good, good])
     node.step()
-    assert [value for name, value in board.events if name == "refused"] == [1, 3]
+    assert [value for name, value in board.events if name == "refused"] == [1, 3, 4]
+    board.events.clear()
     board.inbox.append(good)
     gateway.ack = {"next_s": 1}
     gateway.answers = True

@@ -278,6 +278,50 @@ async def test_mqtt_finds_a_broker_that_was_restarted(start, program, tmp_path):
     assert process.poll() is None
 
 
+async def test_mqtt_goes_on_without_a_broker_and_says_all_it_holds_when_there_is_one(start, program, tmp_path):
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
+    if "libmosquitto" not in linked or mosquitto is None:
+        pytest.skip("built without libmosquitto, or no mosquitto")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    process = start(f"mqtt:127.0.0.1:{port}", "--wake-ms", "100", "--listen-ms", "50", "--log", "--speed", "20")
+    given_up = 0
+    while not given_up:  # it lives, looks at its machine, and its ring overflows
+        line = await asyncio.to_thread(process.stderr.readline)
+        assert line, "it ended"
+        given_up = int(line.split()[-1]) if "messages given up" in line else 0
+        assert " sent " not in line
+    (tmp_path / "late.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    late = subprocess.Popen([mosquitto, "-c", tmp_path / "late.conf"], stderr=subprocess.DEVNULL)
+    peer = Peer()
+    try:
+        async with asyncio.timeout(30), await connected(port) as client:
+            await client.subscribe(f"stethos/nodes/{KID}/up", qos=1)
+            async for message in client.messages:
+                await client.publish(f"stethos/nodes/{KID}/down", peer.answer(message.payload), qos=1)
+                if len({m.seq for m in peer.received}) > 20 and any(isinstance(m, Birth) for m in peer.received):
+                    break
+            process.send_signal(signal.SIGTERM)
+            counters = await asyncio.to_thread(finish, process)
+    finally:
+        late.terminate()
+        await asyncio.to_thread(late.wait, 10)
+    assert counters["ring_drops"] >= given_up
+    assert counters["not_sent"] > 0
+    assert counters["acked"] > 0
+
+
+async def connected(port: int) -> aiomqtt.Client:
+    """A client of a broker that is just starting."""
+    while True:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return aiomqtt.Client("127.0.0.1", port)
+        await asyncio.sleep(0.02)
+
+
 async def heard_over_mqtt(port: int) -> bool:
     while True:
         try:

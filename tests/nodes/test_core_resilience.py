@@ -87,6 +87,55 @@ def test_after_a_long_silence_a_birth_goes_before_the_rest(library, board, gatew
     assert [type(message) for message in gateway.received] == [Window]
 
 
+def test_what_the_gateway_cannot_place_goes_out_again_behind_a_birth_in_the_same_wake(library, board, gateway):
+    node = Node(library, board, window_every=1)
+    node.step()
+    gateway.answers = False
+    for _ in range(3):
+        node.step()
+    waiting = {message.seq for message in gateway.received if isinstance(message, Window)} - {1}
+    gateway.received.clear()
+
+    def place(frame: bytes) -> None:
+        gateway.take(frame)
+        message = gateway.received[-1]
+        born = bool(gateway.of(Birth))
+        gateway.ack = {"birth_wanted": not born}
+        gateway.acknowledge(message.seq if born else None)
+
+    board.on_send = place
+    node.step()
+    first, again = gateway.received[0], gateway.received[-len(waiting) - 1 :]
+    assert isinstance(first, Window), "nothing said that a Birth was wanted"
+    assert len(gateway.of(Birth)) == 1
+    assert waiting < {message.seq for message in again}
+    assert node.flush() == 0
+
+
+def test_a_gateway_that_can_never_place_it_costs_one_birth_and_one_resend_a_wake(library, board, gateway):
+    node = Node(library, board, window_every=1)
+    node.step()
+    gateway.answers = False
+    gateway.ack = {"birth_wanted": True}
+    board.on_send = lambda frame: (gateway.take(frame), gateway.acknowledge(None))
+    for _ in range(4):
+        gateway.received.clear()
+        node.step()
+        assert len(gateway.of(Birth)) <= 2, "the one that waits, and once more in front of the resend"
+        assert len(gateway.of(Window)) <= 2 * (node.flush() - 1)
+        board.inbox.clear()
+
+
+def test_a_base_of_nil_acknowledges_nothing_whatever_the_bitmap_says(library, board, gateway):
+    gateway.answers = False
+    node = Node(library, board)
+    board.on_send = lambda frame: gateway.acknowledge(None, 2**32 - 1)
+    node.step()
+    board.on_send = lambda frame: None
+    board.inbox.clear()
+    assert node.flush() == 2
+
+
 def test_a_flood_of_frames_keeps_nobody_awake(library, board, gateway):
     class Flood:
         frames = 0
@@ -99,9 +148,10 @@ def test_a_flood_of_frames_keeps_nobody_awake(library, board, gateway):
             board.now_ms += self.frames % 2  # half a millisecond each: nothing, for a port that counts whole ones
             return b"\x83"
 
+    node = Node(library, board, listen_ms=500, window_every=1)
+    node.step()
     gateway.answers = False
     flood = board.inbox = Flood()
-    node = Node(library, board, listen_ms=500)
     node.step()
     assert flood.frames <= 1001
 

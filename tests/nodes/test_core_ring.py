@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import byref, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +23,7 @@ class Ring:
         self.ring = core.Ring()
 
     def add(self, message, full_seq: int, at_ms: int) -> int:
-        payload = messages.encode(replace(message, seq=full_seq & 0xFFFF, age=0))
+        payload = messages.encode(message._replace(seq=full_seq & 0xFFFF, age=0))
         return self.library.ring_add(
             byref(self.ring), c_uint8(payload[0]), c_uint32(full_seq), c_uint64(at_ms), payload[1:],
             c_size_t(len(payload) - 1),
@@ -53,7 +52,7 @@ def test_a_resend_has_the_same_number_and_content_and_its_own_age(library):
     for now_ms in (1000, 1250, 90000, 10**9):
         ((seq, payload),) = ring.entries(now_ms)
         assert seq == 0x2FEDC
-        expected = replace(message, seq=0xFEDC, age=age.encode(now_ms - 1000))
+        expected = message._replace(seq=0xFEDC, age=age.encode(now_ms - 1000))
         assert messages.decode_up(payload) == expected
         assert payload == messages.encode(expected)
 
@@ -89,7 +88,7 @@ def test_the_longest_message_fits(library):
     longest = messages.Flag(0, 0, 255, 255, 23, messages.Features(255, (-(2**31),) * 64))
     ring.add(longest, 0xFFFF, 0)
     ((_, payload),) = ring.entries(10**9)
-    assert len(payload) == len(messages.encode(replace(longest, seq=0xFFFF, age=255)))
+    assert len(payload) == len(messages.encode(longest._replace(seq=0xFFFF, age=255)))
 
 
 def test_acknowledged_across_the_wrap_of_the_number(library):

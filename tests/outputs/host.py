@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.core.command import Command, CommandKind, CommandResult, Outcome
+from gateway.core.event_id import EventIds
 from gateway.core.plant import (
     AlarmId,
     AlarmKind,
@@ -33,6 +34,8 @@ TEXTS = {
     AlarmKind.ANOMALY: AlarmText("{asset} sounds wrong", "it may fail", "look at {asset}", Priority.HIGH, 600),
     AlarmKind.NODE_LOST: AlarmText("{node} is silent", "{asset} is unwatched", "visit {node}", Priority.LOW, 86_400),
     AlarmKind.SENSOR_FAULT: AlarmText("{node} is broken", "{asset} is unwatched", "swap it", Priority.MEDIUM, 86_400),
+    AlarmKind.JOURNAL_SPACE: AlarmText("little room", "nothing is accepted", "make room", Priority.HIGH, 3600),
+    AlarmKind.OUTPUT_BEHIND: AlarmText("it is far behind", "events are given up", "see to it", Priority.MEDIUM, 3600),
 }
 PUMP = AlarmId(Scope.ASSET, "pump-1", AlarmKind.ANOMALY)
 LOST = AlarmId(Scope.NODE, "n1", AlarmKind.NODE_LOST)
@@ -64,6 +67,7 @@ class MemoryHost:
     """Fits `gateway.outputs.Host`. `counts` holds what was counted, `commands` what was asked."""
 
     gateway_id = bytes.fromhex("0123456789abcdef")
+    event_ids = EventIds(gateway_id)
 
     def __init__(self, plant: Plant = PLANT) -> None:
         self.plant = plant

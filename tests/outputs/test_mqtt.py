@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,75 +12,24 @@ import pytest
 from gateway.core.plant import AlarmId, AlarmKind, Scope, TagId
 from gateway.core.update import AlarmTransition, IncidentChange, IncidentTransition, Quality
 from gateway.outputs import OutputFailed
-from gateway.outputs.mqtt import WINDOW, Output, Settings
+from gateway.outputs.mqtt import Output, Settings
 from tests.outputs.host import LOST, PUMP, T0_MS, MemoryHost, tag
+from tests.outputs.mqtt_peers import (
+    CONNACK,
+    PUBACK,
+    PUMP_PLACE,
+    SITE,
+    SUBACK_REFUSED,
+    Heard,
+    cable,
+    listening,
+    meagre_broker,
+    publish,
+    publishing,
+)
 from tests.system.broker import Broker, mosquitto
 
-SITE = "stethos/works"
-PUMP_PLACE = f"{SITE}/north/line-3/pump-1"
-
-
-class Heard:
-    """What mosquitto_sub prints: (topic, retained, payload) of each message, as they come."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[str, bool, dict]] = []
-        self._new = asyncio.Condition()
-
-    async def add(self, line: bytes) -> None:
-        topic, retained, payload = line.decode().rstrip("\n").split(" ", 2)
-        async with self._new:
-            self.messages.append((topic, retained == "1", json.loads(payload)))
-            self._new.notify_all()
-
-    def on(self, topic: str) -> list[dict]:
-        return [payload for at, _, payload in self.messages if at == topic]
-
-    async def until(self, true: Callable[[Heard], bool]) -> None:
-        async with asyncio.timeout(10), self._new:
-            await self._new.wait_for(lambda: true(self))
-
-
-@asynccontextmanager
-async def listening(broker: Broker, topic: str = "#", *options: str) -> AsyncIterator[Heard]:
-    """mosquitto_sub, subscribed when the block begins. Its own retained marker tells when it is."""
-    heard, marker = Heard(), "marker/of/the/test"
-    await publish(broker, marker, "{}", "-r")
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto_sub", "-h", broker.host, "-p", str(broker.port), "-q", "1", "-t", topic, "-t", marker,
-        "-F", "%t %r %p", *options, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-    async def read() -> None:
-        while line := await process.stdout.readline():
-            await heard.add(line)
-
-    reading = asyncio.create_task(read())
-    try:
-        await heard.until(lambda h: h.on(marker))
-        yield heard
-    finally:
-        process.terminate()
-        await process.wait()
-        await reading
-
-
-async def publish(broker: Broker, topic: str, payload: str, *options: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto_pub", "-h", broker.host, "-p", str(broker.port), "-q", "1", "-t", topic, "-m", payload, *options
-    )
-    assert await process.wait() == 0
-
-
-@asynccontextmanager
-async def publishing(broker: Broker | str, host: MemoryHost, **settings: object) -> AsyncIterator[Output]:
-    address = broker if isinstance(broker, str) else broker.address
-    output = Output(Settings(broker=address, **settings))
-    try:
-        await output.open(host, host.present)
-        yield output
-    finally:
-        await output.close()
+EVENTS = 200  # ten times what a stock mosquitto lets be under way
 
 
 @pytest.fixture
@@ -107,7 +55,7 @@ async def test_the_whole_present_state_is_retained(broker: Broker, host: MemoryH
         assert heard.on(f"{PUMP_PLACE}/nodes/n1/battery") == [
             {
                 "v": 1, "value": 3.001, "quality": "good", "reason": None, "source_time": "2025-10-09T08:53:20.123Z",
-                "unit": "V",
+                "unit": "V", "gateway": "0123456789abcdef",
             }
         ]  # fmt: skip
         [unknown] = heard.on(f"{PUMP_PLACE}/nodes/n2/temperature")
@@ -150,14 +98,14 @@ async def test_write_publishes_tags_alarms_and_events(broker: Broker, host: Memo
 async def test_events_arrive_in_order_and_the_last_value_is_retained(broker: Broker, host: MemoryHost) -> None:
     async with publishing(broker, host) as output, listening(broker, f"{SITE}/#") as heard:
         batch = []
-        for number in range(10 * WINDOW):
+        for number in range(EVENTS):
             batch += [host.raised(), tag(Scope.ASSET, "pump-1", "evidence", number % 256)]
         await output.write(batch)
-        await heard.until(lambda h: len(h.on(f"{SITE}/events/alarms")) == 10 * WINDOW)
+        await heard.until(lambda h: len(h.on(f"{SITE}/events/alarms")) == EVENTS)
         assert [e["event"] for e in heard.on(f"{SITE}/events/alarms")] == [e.event for e in host.events[1:]]
-        await heard.until(lambda h: len(h.on(f"{PUMP_PLACE}/evidence")) == 1 + 10 * WINDOW)
+        await heard.until(lambda h: len(h.on(f"{PUMP_PLACE}/evidence")) == 1 + EVENTS)
         values = [p["value"] for p in heard.on(f"{PUMP_PLACE}/evidence")]
-        assert values[1:] == [n % 256 for n in range(10 * WINDOW)]
+        assert values[1:] == [n % 256 for n in range(EVENTS)]
 
 
 async def test_what_write_returned_for_outlives_the_connection(broker: Broker, host: MemoryHost) -> None:
@@ -190,36 +138,6 @@ async def test_closing_says_offline(broker: Broker, host: MemoryHost) -> None:
     async with listening(broker, f"{SITE}/status") as heard:
         await heard.until(lambda h: h.on(f"{SITE}/status"))
         assert heard.on(f"{SITE}/status")[0]["online"] is False
-
-
-@asynccontextmanager
-async def cable(broker: Broker) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """A way to the broker that can be cut: its address, and the function that cuts it."""
-    streams: list[asyncio.StreamWriter] = []
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(broker.host, broker.port)
-        streams.extend([writer, far_writer])
-        await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
-
-    def cut() -> None:
-        for stream in streams:
-            stream.transport.abort()
-
-    server = await asyncio.start_server(connect, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}", cut
-        cut()
 
 
 async def test_the_will_says_offline_when_the_connection_is_cut(broker: Broker, host: MemoryHost) -> None:
@@ -288,38 +206,6 @@ async def test_what_is_no_longer_configured_is_counted_and_its_events_still_go_o
     [event] = heard.on(f"{SITE}/events/alarms")
     assert (event["alarm"], event["priority"]) == ("node/removed/node_lost", None)
     assert host.counts["unplaced"] == 2
-
-
-@asynccontextmanager
-async def meagre_broker(answers: dict[int, bytes]) -> AsyncIterator[str]:
-    """Answers a packet of a type (MQTT 3.1.1, its high nibble) with these bytes, `ID` being the packet's id.
-
-    mosquitto never refuses a subscription and never falls silent; other brokers do.
-    """
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                [kind] = await reader.readexactly(1)
-                length, shift = 0, 0
-                while True:
-                    [digit] = await reader.readexactly(1)
-                    length, shift = length | (digit & 127) << shift, shift + 7
-                    if digit < 128:
-                        break
-                body = await reader.readexactly(length)
-                at = 2 + int.from_bytes(body[:2]) if kind >> 4 == 3 else 0
-                if kind >> 4 in answers:
-                    writer.write(answers[kind >> 4].replace(b"ID", body[at : at + 2]))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield "{}:{}".format(*server.sockets[0].getsockname())
-
-
-CONNACK, PUBACK, SUBACK_REFUSED = b"\x20\x02\x00\x00", b"\x40\x02ID", b"\x90\x03ID\x80"
 
 
 async def test_a_refused_subscription_fails_the_open(host: MemoryHost) -> None:

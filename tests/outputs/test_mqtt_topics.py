@@ -8,6 +8,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,17 +19,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.core.plant import AlarmKind, AlarmText, Priority, Scope, TagType
-from gateway.core.update import Quality
-from gateway.outputs import OutputFailed
+from gateway.core.event_id import EventIds
+from gateway.core.plant import AlarmKind, AlarmText, Kind, Priority, Scope, TagId, TagType
+from gateway.core.update import Quality, TagChange
+from gateway.outputs import Gap, OutputFailed
 from gateway.outputs.mqtt import Output, Settings, addresses
 from gateway.outputs.mqtt.commands import read_request
-from gateway.outputs.mqtt.topics import Topics, alarm_payload, event_id, iso, quiet_payload, tag_payload
+from gateway.outputs.mqtt.payloads import TagForm, alarm_payload, gap_payload, iso, quiet_payload
+from gateway.outputs.mqtt.topics import Topics
 from tests.outputs.host import PLANT, PUMP, MemoryHost, plant_of, tag
 from tests.system.broker import mosquitto
 
 PLANT_TAGS: dict[str, TagType] = {t.tag: kind for t, kind in PLANT.tags() if t.scope is Scope.NODE}
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
+
+
+def told(kind: TagType, change: TagChange) -> dict[str, Any]:
+    return json.loads(TagForm(kind, b"gateway!").payload(change))
 
 
 @given(st.lists(NAMES, min_size=1, max_size=5, unique=True), st.lists(NAMES, max_size=5, unique=True))
@@ -41,7 +48,7 @@ def test_every_tag_and_alarm_has_a_topic_of_its_own(assets: list[str], nodes: li
     assert where.keys() == {t for t, _ in plant.tags()}
     topics = Topics(plant, "stethos")
     every = [*where.values(), *map(topics.alarm, plant.alarm_ids()), topics.status, topics.alarm_events,
-             topics.incident_events, topics.commands, topics.results]  # fmt: skip
+             topics.incident_events, topics.gaps, topics.commands, topics.results]  # fmt: skip
     assert len(set(every)) == len(every)
     assert all(topic.startswith("stethos/works/") and "#" not in topic and "+" not in topic for topic in every)
 
@@ -83,14 +90,16 @@ def test_settings_that_do_not_fit_together_are_refused(table: dict[str, object])
 
 def test_values_are_in_their_unit() -> None:
     volts, degrees = PLANT_TAGS["battery"], PLANT_TAGS["temperature"]
-    assert json.dumps(tag_payload(tag(Scope.NODE, "n1", "battery", 3001), volts)["value"]) == "3.001"
-    assert json.dumps(tag_payload(tag(Scope.NODE, "n1", "temperature", -7), degrees)["value"]) == "-0.07"
-    assert json.dumps(tag_payload(tag(Scope.NODE, "n1", "anomalous", True), PLANT_TAGS["anomalous"])["value"]) == "true"
+    assert told(volts, tag(Scope.NODE, "n1", "battery", 3001))["value"] == 3.001
+    assert told(degrees, tag(Scope.NODE, "n1", "temperature", -7))["value"] == -0.07
+    assert told(PLANT_TAGS["anomalous"], tag(Scope.NODE, "n1", "anomalous", True))["value"] is True
+    assert told(PLANT_TAGS["link"], tag(Scope.NODE, "n1", "link", -70))["value"] == -70
+    assert told(volts, tag(Scope.NODE, "n1", "battery", None))["value"] is None
 
 
 @pytest.mark.parametrize("quality", list(Quality))
 def test_only_good_has_no_reason(quality: Quality) -> None:
-    payload = tag_payload(tag(Scope.NODE, "n1", "battery", 1, quality), PLANT_TAGS["battery"])
+    payload = told(PLANT_TAGS["battery"], tag(Scope.NODE, "n1", "battery", 1, quality))
     assert payload["quality"] == ("good" if quality.is_good else "bad" if quality.is_bad else "uncertain")
     assert (payload["reason"] is None) == (quality is Quality.GOOD)
 
@@ -108,12 +117,26 @@ def test_the_text_of_an_assets_alarm_names_its_nodes() -> None:
     text = AlarmText("{asset} sounds wrong", "it may fail", "look at {node}", Priority.HIGH, 600)
     plant = replace(PLANT, alarms=dict.fromkeys(AlarmKind, text))
     raised = MemoryHost(plant).raised()
-    for payload in (quiet_payload(plant, PUMP), alarm_payload(plant, raised, b"gateway!")):
+    for payload in (quiet_payload(plant, PUMP, b"gateway!"), alarm_payload(plant, raised, EventIds(b"gateway!"))):
         assert (payload["cause"], payload["action"]) == ("pump-1 sounds wrong", "look at n1, n2")
 
 
-def test_an_event_id_is_gateway_and_number() -> None:
-    assert event_id(bytes(range(8)), 258) == "00010203040506070000000000000102"
+def test_a_gap_says_what_was_given_up_and_has_an_id_of_its_own() -> None:
+    gateway = bytes(range(8))
+    ids_of = EventIds(gateway)
+    gap = gap_payload(Gap(258, 261), ids_of)
+    assert gap.items() >= {"first_event": 258, "last_event": 261, "count": 4, "gateway": gateway.hex()}.items()
+    ids = {gap["id"], gap_payload(Gap(258, 262), ids_of)["id"], *(ids_of.id_of(n).hex() for n in range(258, 263))}
+    assert len(ids) == 7
+
+
+@given(st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.text()), st.text(max_size=9))
+def test_whatever_a_tag_holds_its_payload_is_json(value: bool | int | str | None, unit: str) -> None:
+    kind = TagType("any", Kind.TEXT, "", unit, states=('quo"ted', "b\\n"))
+    payload = told(kind, TagChange(TagId(Scope.NODE, "n1", "any"), value, Quality.GOOD, 0))
+    assert (payload["value"], payload["unit"], payload["source_time"]) == (value, unit, None)
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2
+    assert payload.get("state") == (kind.states[value] if known else None)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))

@@ -17,13 +17,13 @@ from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.command import CommandKind
 from gateway.core.engine import ENGINE_VERSION
-from gateway.core.entry import Configured
-from gateway.core.plant import Rule
-from gateway.core.update import AlarmChange, IncidentChange, decode_decision
+from gateway.core.entry import Configured, Noticed
+from gateway.core.plant import AlarmKind, Rule
+from gateway.core.update import AlarmChange, IncidentChange, decode_decision, encode_updates
 from gateway.runtime import history
 from gateway.store.journal import FILE_NAME, Group, Journal, Row
 from gateway.wire.messages import Result
-from tests.core.plants import Bench, anomaly, birth, code_of, flag, health, plant, window
+from tests.core.plants import Bench, anomaly, birth, code_of, flag, health, ms, plant, window
 
 HERE = Path(__file__).parent
 DIGESTS = "digests.txt"
@@ -66,6 +66,10 @@ def script(bench: Bench, keep: Journal) -> None:
     commit(bench, keep)
     keep_snapshot(bench, keep)
 
+    # The gateway itself: the disk is nearly full, and has room again.
+    bench.at(501, Noticed(AlarmKind.JOURNAL_SPACE, True, ms(500), "12 MiB free"))
+    bench.at(505, Noticed(AlarmKind.JOURNAL_SPACE, False, ms(504)))
+
     # Another configuration, data of the past, a node's claim alone.
     bench.at(510, Configured(plant({"pump": "abc", "fan": "de", "mill": "f"}, feeds={"mill": ("pump",)}, model="m")))
     bench.says(512, "a", flag(200, 65, age_code=code_of(480), features=True))
@@ -93,7 +97,7 @@ def commit(bench: Bench, journal: Journal) -> None:
                 decisions.append((entry.id, data))
             for index, update in enumerate(decode_decision(data)):
                 if isinstance(update, AlarmChange | IncidentChange):
-                    events.append((update.event, entry.id, index))
+                    events.append((update.event, entry.id, index, encode_updates([update])))
         journal.commit(Group(rows, decisions, events))
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.entry import EntryKind
-from gateway.core.update import AlarmChange, IncidentChange, TagChange, decode_decision
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, decode_decision, decode_updates
 from gateway.runtime import history
+from gateway.store import schema
 from gateway.store.audit import audit
 from gateway.store.journal import FILE_NAME
 from gateway.store.reader import Reader
@@ -19,6 +20,9 @@ from tests.core.plants import MODEL
 from tests.replay.make_journal import DIGESTS, HERE
 
 RELEASES = sorted(path for path in HERE.glob("release-*") if (path / FILE_NAME).is_file())
+
+ADDED_AFTER = {"release-0.1.0": {EntryKind.NOTICED}}
+"""Kinds of entries that the release did not have."""
 
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name)
@@ -29,6 +33,7 @@ def release(request) -> Path:
 @pytest.fixture
 def copy(release, tmp_path) -> Path:
     shutil.copy(release / FILE_NAME, tmp_path)
+    schema.open_writer(tmp_path / FILE_NAME).close()  # as the first start of a newer gateway does
     return tmp_path
 
 
@@ -72,12 +77,25 @@ def test_a_single_byte_of_a_decision_is_noticed(copy):
 
 
 def test_the_chain_holds(copy):
-    assert audit(copy).ok
+    """But for the seals of events: those need the key, which is gone."""
+    assert [fault.what for fault in audit(copy).faults if "no seal" not in fault.what] == []
 
 
-def test_the_script_has_everything(reader):
+def test_every_event_carries_its_update(reader):
+    decided = {
+        update.event: update
+        for _, data in reader.decisions(0, 10_000)
+        for update in decode_decision(data)
+        if not isinstance(update, TagChange)
+    }
+    kept = {number: decode_updates(body) for number, _, body in reader.events(0, 10_000)}
+    assert kept == {number: [update] for number, update in decided.items()}
+    assert kept
+
+
+def test_the_script_has_everything(release, reader):
     rows = reader.read(0, 10_000)
-    assert {row.kind for row in rows} == {str(kind) for kind in EntryKind}
+    assert {row.kind for row in rows} == {str(kind) for kind in EntryKind} - ADDED_AFTER[release.name]
     updates = [u for _, data in reader.decisions(0, 10_000) for u in decode_decision(data)]
     assert {str(u.transition) for u in updates if isinstance(u, AlarmChange)} == {
         "raised", "returned", "acknowledged", "shelved", "unshelved", "out_of_service", "in_service", "revised",

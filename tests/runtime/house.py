@@ -56,6 +56,10 @@ class WireNode:
     def say(self, message: Message) -> bytes:
         return self._up.seal(next(self._partial_iv), encode(message))
 
+    def skip(self, transmissions: int) -> None:
+        """So many went out and were heard by nobody."""
+        self._partial_iv = itertools.count(next(self._partial_iv) + transmissions)
+
     def flag(self, seq: int | None = None, *values: int) -> bytes:
         """A claim; a new one unless `seq` says which one is sent again."""
         number = next(self._seq) if seq is None else seq
@@ -136,7 +140,7 @@ class House:
         return Configured(self.plant) if self.decider.engine.plant != self.plant else None
 
     async def hand_in(self, envelope: bytes, address: Address = "n1") -> None:
-        await self.decider.put(Arrival(Frame(envelope, address, time.monotonic_ns()), "test", self.outbox))
+        await self.decider.put([Arrival(Frame(envelope, address, time.monotonic_ns()), "test", self.outbox)])
 
     async def answered(self, count: int) -> list[bytes]:
         """The answers so far, once there are `count`."""

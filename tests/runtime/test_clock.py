@@ -58,5 +58,31 @@ def test_a_moment_of_receipt_is_counted_back_on_the_monotonic_clock() -> None:
     clock = times.clock()
     received_ns = times.monotonic_ms * MS
     times.pass_ms(250)
-    assert clock.of_receipt_ms(received_ns) == T0_MS
-    assert clock.of_receipt_ms((times.monotonic_ms + 50) * MS) == times.wall_ms  # nobody receives in the future
+    assert clock.now().of_receipt_ms(received_ns) == T0_MS
+    assert clock.now().of_receipt_ms((times.monotonic_ms + 50) * MS) == times.wall_ms  # nobody receives in the future
+
+
+def test_time_that_did_not_pass_is_told_as_a_leap() -> None:
+    times = Times()
+    clock = times.clock(T0_MS - 10**9)
+    assert clock.now().leap_ms == 0  # at a start it is the journal that is old
+    times.pass_ms(3_600_000)
+    assert clock.now().leap_ms == 0
+    times.wall_ms += 7_200_000
+    times.pass_ms(50)
+    assert clock.now().leap_ms == 7_200_000
+    assert clock.now().leap_ms == 0
+    times.wall_ms += 400  # as a clock is corrected
+    assert clock.now().leap_ms == 0
+
+
+def test_set_back_and_forward_again_only_what_was_gone_without_is_a_leap() -> None:
+    times = Times()
+    clock = times.clock()
+    clock.now()
+    times.wall_ms -= 3_600_000
+    for _ in range(100):
+        times.pass_ms(1000)
+        assert clock.now().leap_ms == 0
+    times.wall_ms += 3_600_000
+    assert clock.now().leap_ms == 10_000  # the tenth by which it went slower

@@ -9,20 +9,31 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime import control
-from gateway.runtime.control import Control, ControlFailed, ask
+from gateway.runtime.control import RELOAD, Control, ControlFailed, ask
+from gateway.runtime.reload import Reloaded, Reloads
 from tests.runtime.house import KEYS, House, WireNode, running, until
 
 ALARM = "asset/pump-1/anomaly"
 
 
+RELOADED = Reloaded(("link wifi: restarted",))
+
+
+async def reloaded() -> Reloaded:
+    return RELOADED
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with running(tmp_path) as a_house:
-        serving = asyncio.create_task(Control(tmp_path, a_house.decider).run())
+        reloads = Reloads(reloaded)
+        reloading = asyncio.create_task(reloads.run())
+        serving = asyncio.create_task(Control(tmp_path, a_house.decider, reloads.ask).run())
         await until((tmp_path / control.NAME).exists)
         yield a_house
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        for task in (serving, reloading):
+            task.cancel()
+        await asyncio.gather(serving, reloading, return_exceptions=True)
         assert not (tmp_path / control.NAME).exists()
 
 
@@ -42,13 +53,30 @@ async def test_an_alarm_is_acknowledged_by_the_user_that_the_kernel_names(house:
     assert (await said(tmp_path, request))["outcome"] == "already"
 
 
+async def test_a_reload_is_asked_for_and_its_outcome_told(house: House, tmp_path: Path) -> None:
+    assert await said(tmp_path, {"kind": RELOAD}) == {"changed": ["link wifi: restarted"], "faults": []}
+
+
+async def test_no_more_ask_at_once_than_there_is_room_for(house: House, tmp_path: Path) -> None:
+    path = tmp_path / control.NAME
+    silent = [await asyncio.open_unix_connection(path) for _ in range(control.MAX_ASKING)]
+    with pytest.raises(ControlFailed, match="too many"):
+        await said(tmp_path, {"kind": RELOAD})
+    reader, asking = silent[0]
+    asking.write(b"{}\n")
+    assert b"error" in await reader.readline()
+    await said(tmp_path, {"kind": RELOAD})
+    for _, writer in silent:
+        writer.close()
+
+
 def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
-    bound = Control(tmp_path, None)._bound()  # type: ignore[arg-type]
+    bound = Control(tmp_path, None, None)._bound()  # type: ignore[arg-type]
     try:
         assert stat.S_IMODE((tmp_path / control.NAME).stat().st_mode) == 0o600
     finally:
         bound.close()
-    again = Control(tmp_path, None)._bound()  # type: ignore[arg-type] # one left by a crash is no hindrance
+    again = Control(tmp_path, None, None)._bound()  # type: ignore[arg-type] # one left by a crash is no hindrance
     again.close()
 
 

@@ -2,6 +2,7 @@ import asyncio
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,11 @@ from gateway.runtime.history import HistoryUnreadable, present, replay, resume
 from gateway.store.group import Group
 from gateway.store.journal import Journal
 from gateway.store.reader import Reader
+from gateway.store.retention import Limits
 from gateway.store.schema import JournalFull
 from tests.runtime.house import KEYS, WireNode, plant, running, until
 
+DAY_MS = 86_400_000
 ALARM = "asset/pump-1/anomaly"
 MODEL = b"m" * 32
 
@@ -132,14 +135,14 @@ async def test_what_nobody_hands_in_again_survives_failed_commits(tmp_path: Path
     async with running(tmp_path, the_plant, Failing) as house:
         house.journal.failures = 2  # of the first entries of all: configuration and start
         await house.decider.put(Started("test"))
-        await house.decider.news(1)
+        await until(lambda: house.decider.committed_id >= 1)
         assert house.decider.engine.plant == the_plant
         await house.hand_in(WireNode(KEYS[0]).flag(0, 1, 2, 3))
         await house.answered(1)
         (window,) = house.decider.engine.waiting
         house.journal.failures = 3
         await house.decider.put(Scored(window, 900, 100, MODEL))
-        await house.decider.news(window)
+        await until(lambda: house.decider.committed_id >= window + 1)
         assert not house.decider.engine.waiting and house.counted("commit_failed") == 5
     assert [entries_of(tmp_path, kind) for kind in (EntryKind.CONFIGURED, EntryKind.STARTED, EntryKind.SCORE)] == [
         1, 1, 1,
@@ -175,7 +178,8 @@ async def test_a_disk_that_is_really_full_loses_nothing_and_takes_up_again(tmp_p
         with files_no_larger_than((tmp_path / "journal.sqlite3-wal").stat().st_size):
             await house.hand_in(node.flag(1))
             await until(lambda: house.counted("message_taken_back"))
-            assert await house.decider.prune(10**6, 0, 0) == 0
+            with pytest.raises(JournalFull):
+                await house.decider.prune(Limits(age_ms=0), aged=True)
         assert len(house.wire.sent) == 1
         await house.hand_in(node.flag(1))
         assert node.hear((await house.answered(2))[1])[2].base == 1
@@ -215,13 +219,14 @@ async def test_refused_frames_are_counted_by_name_and_not_answered(tmp_path: Pat
 async def test_the_state_after_a_crash_is_that_before_it(tmp_path: Path) -> None:
     async with running(tmp_path, snapshot_entries=5, graceful=False) as house:
         node = WireNode(KEYS[0])
-        for count in range(12):
+        for count in range(25):
             await house.hand_in(node.flag())
             await house.answered(count + 1)
         await house.decider.command(Command(CommandKind.ACKNOWLEDGE, "me", "test", ALARM))
         state = snapshot.take(house.decider.engine)
     reader = Reader.open(tmp_path)
-    engine, began_at = resume(reader)
+    began = resume(reader)
+    engine, began_at = began.engine, began.snapshot
     assert snapshot.take(engine) == state
     assert 0 < began_at < engine.last_id  # a snapshot, then entries
     assert replay(reader).different == []
@@ -290,14 +295,17 @@ async def test_prune_never_goes_past_the_newest_snapshot(tmp_path: Path) -> None
         for count in range(5):
             await house.hand_in(node.flag())
             await house.answered(count + 1)
-    async with running(tmp_path, snapshot_entries=10**6) as house:
-        assert await house.decider.prune(10**6, 0, 0) == 0  # no snapshot yet: every entry is needed
+        await house.decider.prune(Limits(age_ms=-DAY_MS), aged=True)  # no snapshot yet: every entry is needed
+        assert not house.counted("entries_let_go")
     async with running(tmp_path) as house:
-        assert await house.decider.prune(10**6, 0, 0) > 0
+        await house.decider.pulse()
+        await house.decider.prune(Limits(age_ms=-DAY_MS), aged=True)
+        assert house.counted("entries_let_go")
         state = snapshot.take(house.decider.engine)
     journal = Journal.open(tmp_path)
     assert snapshot.take(present(journal)) == state
     journal._db.execute("DELETE FROM snapshots")
+    journal._db.execute("DELETE FROM anchors")
     with pytest.raises(HistoryUnreadable, match="are gone"):
         present(journal)
     journal.close()
@@ -324,3 +332,25 @@ async def test_time_never_falls_over_a_restart(tmp_path: Path) -> None:
         await house.hand_in(WireNode(KEYS[1]).flag(), "n2")
         await house.answered(1)
         assert house.journal.last_at_ms >= ahead_ms
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+async def test_time_that_did_not_pass_is_no_silence_of_a_node(tmp_path: Path, failures: int) -> None:
+    offset_ms = 0
+    clock = Clock(wall_ns=lambda: time.time_ns() + offset_ms * 1_000_000)
+    async with running(tmp_path, kind=Failing, clock=clock) as house:
+        node, other = WireNode(KEYS[0]), WireNode(KEYS[1])
+        await house.hand_in(node.birth(0))
+        await house.hand_in(other.birth(0), "n2")
+        await house.answered(2)
+        offset_ms = DAY_MS
+        assert isinstance(house.journal, Failing)
+        house.journal.failures = failures
+        flag = node.flag(1)
+        while house.verdicts("accepted") < 2 or len(house.wire.sent) < 3:
+            await house.hand_in(node.flag(1) if failures else flag)
+            await asyncio.sleep(0.01)
+        alarms = (await house.decider.view()).alarms
+        assert "node/n2/node_lost" not in {str(change.alarm) for change in alarms}
+        assert house.counted("clock_leapt") == 1
+    assert entries_of(tmp_path, EntryKind.STARTED) == 1

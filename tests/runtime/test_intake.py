@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.links import Address, Frame, LinkFailed
 from gateway.runtime.intake import BITMAP_BITS, session, spans
@@ -130,3 +131,61 @@ async def test_messages_of_one_group_share_an_answer_for_each_node_and_address(t
         acks = [node.hear(a)[2] for (address, a) in house.wire.sent if address == "n1"]
         assert [(a.base, a.bitmap) for a in acks] == [(0, 2**32 - 1), (33, 2**6 - 1)]
         assert len(answers) == 4 and {address for address, _ in house.wire.sent} == {"n1", "n2", "moved"}
+
+
+async def test_what_cannot_be_placed_is_not_acknowledged_until_a_birth_has_come(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node = WireNode(KEYS[0])
+        await house.hand_in(node.birth(50_000))
+        await house.answered(1)
+        node.skip(40_000)
+        flag = node.flag(90_001)
+        await house.hand_in(flag)
+        ack = node.hear((await house.answered(2))[1])[2]
+        assert (ack.base, ack.bitmap, ack.birth_wanted) == (None, 0, True)
+        assert house.verdicts("unplaceable") == 1
+        before = house.decider.committed_id
+        await house.hand_in(node.birth(90_000))
+        await house.hand_in(node.flag(90_001))
+        await until(lambda: house.decider.committed_id == before + 2)
+        await house.answered(3)
+        await house.hand_in(node.flag(90_001))
+        assert node.hear((await house.answered(len(house.wire.sent) + 1))[-1])[2].base == 90_001 & 0xFFFF
+        assert (house.verdicts("accepted"), house.verdicts("resent")) == (3, 1)
+
+
+async def test_a_birth_that_came_in_the_same_group_is_not_asked_for_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node = WireNode(KEYS[0])
+        await house.hand_in(node.birth(50_000))
+        await house.answered(1)
+        node.skip(40_000)
+        early, birth = node.flag(90_001), node.birth(90_000)
+        for envelope in (early, birth):
+            await house.hand_in(envelope)
+        acks = [node.hear(answer)[2] for answer in (await house.answered(3))[1:]]
+        assert {(ack.base, ack.birth_wanted) for ack in acks} == {(90_000 & 0xFFFF, False), (None, False)}
+
+
+async def test_numbers_that_come_twice_are_named_and_not_acknowledged(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node, clone = WireNode(KEYS[0]), WireNode(KEYS[0])
+        with capture_logs() as logs:
+            await house.hand_in(node.flag(7))
+            await house.hand_in(clone.flag(8), "elsewhere")  # the same partial IV
+            await house.hand_in(clone.flag(7, 1, 2, 3), "elsewhere")  # the same number
+            await until(lambda: house.verdicts("cloned") == 2)
+            await house.answered(1)
+        assert len(house.wire.sent) == 1
+        named = [line for line in logs if "two nodes have it" in line["event"]]
+        assert [(line["node"], line["log_level"]) for line in named] == [("n1", "warning")] * 2
+
+
+async def test_what_a_node_has_counted_can_be_seen(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        await house.hand_in(WireNode(KEYS[1]).say_health(1))
+        await house.answered(1)
+        reported = house.metrics.registry.get_sample_value
+        assert reported("stethos_node_reported", {"node": "n2", "name": "wakes"}) == 1
+        assert reported("stethos_node_reported", {"node": "n2", "name": "ring_drops"}) == 0
+        assert reported("stethos_node_reported", {"node": "n1", "name": "wakes"}) is None

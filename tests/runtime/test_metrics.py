@@ -42,7 +42,7 @@ def test_everything_counted_can_be_scraped(metrics: Metrics) -> None:
         ("stethos_library_messages_total", {"logger": "asyncua", "level": "error"}, 1),
         ("stethos_commit_seconds_count", {}, 1),
         ("stethos_commit_seconds_bucket", {"le": "0.005"}, 1),
-        ("stethos_output_lag_entries", {"output": "opcua"}, 12),
+        ("stethos_output_lag_events", {"output": "opcua"}, 12),
         ("stethos_journal_bytes", {}, 4096),
         ("stethos_accepting", {}, 1),
     ):

@@ -9,11 +9,11 @@ import pytest
 from gateway.core.command import Command, CommandKind
 from gateway.core.plant import Scope
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, Update
-from gateway.outputs import Host, OutputFailed, Present
+from gateway.outputs import Gap, Host, OutputFailed, Present
 from gateway.runtime import pump as pump_module
 from gateway.runtime.pump import Pump
 from gateway.store.reader import Reader
-from tests.runtime.house import KEYS, House, WireNode, running, until
+from tests.runtime.house import KEYS, PATIENCE_S, House, WireNode, running, until
 from tests.runtime.test_decider import Failing
 
 ALARM = "asset/pump-1/anomaly"
@@ -25,11 +25,12 @@ class Recording:
     def __init__(self) -> None:
         self.host: Host | None = None
         self.presents: list[Present] = []
-        self.batches: list[Sequence[Update]] = []
+        self.batches: list[Sequence[Update | Gap]] = []
         self.fail: list[str] = []
         self.free = asyncio.Event()
         self.free.set()
         self.closed = 0
+        self.gone: asyncio.Future[str] | None = None
 
     async def open(self, host: Host, present: Present) -> None:
         self.host = host
@@ -37,7 +38,7 @@ class Recording:
             raise OutputFailed(self.fail.pop(0))
         self.presents.append(present)
 
-    async def write(self, batch: Sequence[Update]) -> None:
+    async def write(self, batch: Sequence[Update | Gap]) -> None:
         await self.free.wait()
         if self.fail and self.fail[0] == "before":
             raise OutputFailed(self.fail.pop(0))
@@ -110,7 +111,9 @@ async def test_an_output_that_fails_loses_and_reorders_no_event(
     async with running(tmp_path) as house:
         output = Recording()
         output.fail = ["open", "before", "after", "before", "open", "after", "after", "before"]
-        work = asyncio.create_task(sessions(pump_of(house, tmp_path, output)))
+        pump = pump_of(house, tmp_path, output)
+        work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
         node = await storm(house, 4)
         while output.fail:
             await storm(house, 2, node)
@@ -128,8 +131,9 @@ async def test_after_a_restart_it_goes_on_where_the_durable_cursor_stands(tmp_pa
         output = Recording()
         pump = pump_of(house, tmp_path, output)
         work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
         node = await storm(house, 2)
-        await until(lambda: output.events == known(house) and pump.cursor == house.decider.committed_id)
+        await until(lambda: output.events == known(house) and pump.cursor == house.decider.committed_event)
         await ended(work)
         await storm(house, 4, node)  # while it is away
         before = output.events
@@ -138,7 +142,7 @@ async def test_after_a_restart_it_goes_on_where_the_durable_cursor_stands(tmp_pa
         work = asyncio.create_task(sessions(pump_of(house, tmp_path, later)))
         await until(lambda: before + later.events == known(house))
         assert not any(isinstance(u, TagChange) for batch in later.batches for u in batch)  # those are in Present
-        await until(lambda: house.journal.marks().get("cursor/test") == house.decider.committed_id)
+        await until(lambda: house.journal.marks().get("event/test") == house.decider.committed_event)
         await ended(work)
 
 
@@ -164,16 +168,16 @@ async def test_a_cancelled_session_ends_its_read_before_the_reader_is_closed(
     order: list[str] = []
     reading, go = threading.Event(), threading.Event()
 
-    def slow(self: Reader, after: int, limit: int) -> list[tuple[int, bytes]]:
+    def slow(self: Reader) -> dict[str, int]:
         reading.set()
         assert go.wait(10)
         order.append("read")
-        return []
+        return {}
 
     close: Callable[[Reader], None] = Reader.close
-    monkeypatch.setattr(Reader, "decisions", slow)
-    monkeypatch.setattr(Reader, "close", lambda self: (order.append("closed"), close(self)))
     async with running(tmp_path, graceful=False) as house:
+        monkeypatch.setattr(Reader, "marks", slow)
+        monkeypatch.setattr(Reader, "close", lambda self: (order.append("closed"), close(self)))
         work = asyncio.create_task(sessions(pump_of(house, tmp_path, Recording())))
         await until(reading.is_set)
         await ended(work)
@@ -181,10 +185,54 @@ async def test_a_cancelled_session_ends_its_read_before_the_reader_is_closed(
         await until(lambda: order[:2] == ["read", "closed"])
 
 
+async def test_a_new_output_begins_at_the_present(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node = await storm(house, 4)
+        output, seen = Recording(), house.journal.last_event
+        pump = pump_of(house, tmp_path, output)
+        work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
+        await storm(house, 1, node)
+        await until(lambda: output.events == known(house)[seen:])
+        await ended(work)
+
+
+async def test_events_that_are_gone_are_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path) as house:
+        output = Recording()
+        pump = pump_of(house, tmp_path, output)
+        work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
+        await ended(work)
+        await storm(house, 5)
+        *_, last = known(house)
+        whole = Reader.events
+        monkeypatch.setattr(Reader, "events", lambda self, after, limit: whole(self, max(after, 4), limit))
+        work = asyncio.create_task(sessions(pump))
+        await until(lambda: output.events == list(range(5, last + 1)))
+        assert [u for batch in output.batches for u in batch if isinstance(u, Gap)] == [Gap(1, 4)]
+        await ended(work)
+
+
+async def test_an_output_that_knows_its_peer_is_gone_is_opened_again_without_news(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        output = Recording()
+        output.gone = asyncio.get_running_loop().create_future()
+        pump = pump_of(house, tmp_path, output)
+        session = asyncio.create_task(pump.session())
+        await pump.settled.wait()
+        output.gone.set_result("unplugged")
+        with pytest.raises(OutputFailed, match="unplugged"):
+            await asyncio.wait_for(session, PATIENCE_S)
+        assert output.closed == 1
+
+
 async def test_what_an_output_asks_its_host(tmp_path: Path) -> None:
     async with running(tmp_path, kind=Failing) as house:
         output = Recording()
-        work = asyncio.create_task(sessions(pump_of(house, tmp_path, output)))
+        pump = pump_of(house, tmp_path, output)
+        work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
         await storm(house, 4)
         await until(lambda: output.host and output.events == known(house))
         host = output.host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.store.journal import Group, Journal, Row
+from gateway.store.retention import Limits
 
 START_MS = 1_700_000_000_000
 
@@ -27,7 +28,7 @@ def next_group(journal: Journal, count: int, *, step_ms: int = 10, config: bool 
     return Group(
         rows=rows,
         decisions=[(i, b"updates %d" % i) for i in decided],
-        events=[(journal.last_event + 1 + n, i, n % 3) for n, i in enumerate(raised)],
+        events=[(journal.last_event + 1 + n, i, n % 3, b"event %d" % i) for n, i in enumerate(raised)],
         windows={f"node-{first % 5}/0": b"window %d" % ids[-1]},
         marks={"mqtt": ids[-1]},
     )
@@ -38,3 +39,15 @@ def fill(journal: Journal, *counts: int, **how: object) -> None:
     for count in counts:
         journal.commit(next_group(journal, count, **how))  # type: ignore[arg-type]
         journal.checkpoint()
+
+
+def prune(
+    journal: Journal, *, never_past: int, now_ms: int = START_MS, age_ms: int | None = None,
+    disk_bytes: int | None = None, events: int | None = None,
+) -> int:  # fmt: skip
+    """Prune step by step until nothing more goes, and return how many entries went."""
+    limits, deleted = Limits(age_ms, disk_bytes, events), 0
+    journal.checkpoint()
+    while step := journal.prune(limits, never_past=never_past, now_ms=now_ms):
+        deleted += step.entries
+    return deleted

@@ -16,7 +16,7 @@ from gateway.store import chain
 from gateway.store.audit import Report, audit
 from gateway.store.journal import Journal, JournalBroken
 from gateway.store.schema import FILE_NAME
-from tests.store.groups import START_MS, fill, next_group
+from tests.store.groups import START_MS, fill, next_group, prune
 
 SPANS = (12, 12, 12, 12, 12)  # entries 1..60, then 4 that are not signed
 LAST = 64
@@ -162,7 +162,7 @@ def test_a_flipped_bit_of_a_snapshot_is_named(folder: Path, column: str) -> None
 def test_a_flipped_bit_of_the_anchor_is_named(tmp_path: Path, column: str) -> None:
     journal = Journal.open(tmp_path)
     fill(journal, *SPANS, config=True)
-    journal.prune(never_past=36, keep_bytes=0, now_ms=START_MS)
+    prune(journal, never_past=36, disk_bytes=0, now_ms=START_MS)
     journal.close()
     assert audit(tmp_path).ok
     key = _flip(tmp_path, "anchors", column, "id", 25, 1)

@@ -20,6 +20,7 @@ WRITER = """
 import random, sys
 from pathlib import Path
 from gateway.store.journal import Group, Journal, Row
+from gateway.store.retention import Limits
 journal = Journal.open(Path(sys.argv[1]))
 choose = random.Random(int(sys.argv[2]))
 while True:
@@ -31,7 +32,7 @@ while True:
     journal.commit(Group(
         rows=[Row(i, i, "config" if i % 50 == 0 else "report", 1, body) for i in ids],
         decisions=[(i, body) for i in ids if i % 2],
-        events=[(event + n, i, 0) for n, i in enumerate(i for i in ids if i % 10 == 1)],
+        events=[(event + n, i, 0, body) for n, i in enumerate(i for i in ids if i % 10 == 1)],
         windows={"node/0": b"%d" % last},
         marks={"last": last},
     ))
@@ -42,7 +43,8 @@ while True:
     elif act == 1:
         journal.save_snapshot(last, "1", body * 50)
     elif act == 2:
-        journal.prune(never_past=last, keep_ms=500, now_ms=last)
+        while journal.prune(Limits(age_ms=500, events=100), never_past=last, now_ms=last):
+            pass
 """
 
 
@@ -78,7 +80,11 @@ def _check_whole(journal: Journal) -> None:
         assert journal.marks() == {"last": journal.last_id}
         assert journal.windows() == {"node/0": b"%d" % journal.last_id}
     assert [e for e, _ in journal.decisions(0, 10**9)] == [i for i in ids if i % 2]
-    assert [e for _, e, _, _ in journal.events(0, 10**9)] == [i for i in ids if i % 10 == 1]
+    events = journal.events(0, 10**9)
+    assert [number for number, *_ in events] == list(
+        range(journal.last_event - len(events) + 1, journal.last_event + 1)
+    )
+    assert [e for _, e, _ in events if e >= journal.first_id] == [i for i in ids if i % 10 == 1]
 
 
 def test_a_killed_writer_loses_nothing_it_acknowledged_and_leaves_no_part_of_a_group(tmp_path: Path) -> None:

@@ -23,8 +23,7 @@ def test_everything_of_a_group_comes_back_after_reopening(tmp_path: Path) -> Non
     again = Journal.open(tmp_path, create=False)
     assert again.read(0, 100) == list(group.rows)
     assert again.decisions(0, 100) == list(group.decisions)
-    decided = dict(group.decisions)
-    assert again.events(0, 100) == [(n, e, i, decided[e]) for n, e, i in group.events]
+    assert again.events(0, 100) == [(number, entry, body) for number, entry, _, body in group.events]
     assert again.windows() == dict(group.windows)
     assert again.marks() == dict(group.marks)
     assert (again.last_id, again.last_event) == (20, 3)
@@ -37,7 +36,7 @@ def test_reading_goes_on_after_a_cursor_and_stops_at_the_limit(tmp_path: Path) -
     fill(journal, 30)
     assert [r.id for r in journal.read(7, 4)] == [8, 9, 10, 11]
     assert [e for e, _ in journal.decisions(9, 2)] == [12, 15]
-    assert [(n, e) for n, e, _, _ in journal.events(2, 2)] == [(3, 18), (4, 24)]
+    assert [(n, e) for n, e, _ in journal.events(2, 2)] == [(3, 18), (4, 24)]
     journal.close()
 
 
@@ -73,8 +72,8 @@ def test_commit_is_synced_and_logged_ahead(tmp_path: Path) -> None:
         Group(rows=[Row(11, START_MS, "report", 1, b"")]),
         Group(decisions=[(10, b"late")]),
         Group(rows=[Row(11, START_MS * 2, "report", 1, b"")], decisions=[(11, b"a"), (11, b"b")]),
-        Group(rows=[Row(11, START_MS * 2, "report", 1, b"")], events=[(2, 11, 0)]),
-        Group(rows=[Row(11, START_MS * 2, "report", 1, b"")], decisions=[(11, b"a")], events=[(3, 11, 0)]),
+        Group(rows=[Row(11, START_MS * 2, "report", 1, b"")], events=[(2, 11, 0, b"")]),
+        Group(rows=[Row(11, START_MS * 2, "report", 1, b"")], decisions=[(11, b"a")], events=[(3, 11, 0, b"")]),
     ],
     ids=["gap", "again", "time falls", "decision of before", "two decisions", "event without decision", "event gap"],
 )

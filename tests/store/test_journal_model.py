@@ -11,6 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.store.audit import audit
 from gateway.store.journal import Group, Journal, Reader, Row
+from gateway.store.seals import Event
+from tests.store.groups import prune
 
 ENTRY = st.tuples(
     st.integers(0, 1000),  # ms since the entry before
@@ -30,11 +32,11 @@ class JournalModel(RuleBasedStateMachine):
         self.reader = Reader.open(self.folder)
         self.rows: list[Row] = []  # all that ever were
         self.decided: dict[int, bytes] = {}
-        self.raised: list[tuple[int, int, int]] = []
+        self.raised: list[Event] = []
         self.windows: dict[str, bytes] = {}
         self.marks: dict[str, int] = {}
         self.snapshots: dict[tuple[int, str], bytes] = {}
-        self.base = 0
+        self.base = self.given_up = 0
         self.cuts = {0}
 
     @rule(
@@ -52,7 +54,7 @@ class JournalModel(RuleBasedStateMachine):
             if decision is not None:
                 decisions.append((number, decision))
                 for index in range(raised):
-                    events.append((len(self.raised) + len(events) + 1, number, index))
+                    events.append((len(self.raised) + len(events) + 1, number, index, body + b"%d" % index))
         self.journal.commit(Group(rows, decisions, events, windows, marks))
         self.rows += rows
         self.decided.update(decisions)
@@ -77,24 +79,32 @@ class JournalModel(RuleBasedStateMachine):
         if len(self.snapshots) >= 3 and entry <= min(e for e, _ in self.snapshots):
             return  # an older one than those kept is not kept: nothing to compare
         self.journal.save_snapshot(entry, version, state)
+        if entry == len(self.rows):  # the head is signed with it
+            self.cuts.add(entry)
         self.snapshots.pop((entry, version), None)
         self.snapshots[entry, version] = state
         while len(self.snapshots) > 3:
             oldest = min(e for e, _ in self.snapshots)
             del self.snapshots[next(k for k in self.snapshots if k[0] == oldest)]
 
-    @rule(back=st.integers(0, 20), keep_ms=st.integers(0, 3000))
-    def prune(self, back: int, keep_ms: int) -> None:
+    @rule(back=st.integers(0, 20), keep_ms=st.integers(0, 3000), keep_events=st.none() | st.integers(0, 20))
+    def prune(self, back: int, keep_ms: int, keep_events: int | None) -> None:
         now = self.rows[-1].at_ms if self.rows else 0
         limit = len(self.rows) - back
-        deleted = self.journal.prune(never_past=limit, keep_ms=keep_ms, now_ms=now)
+        deleted = prune(self.journal, never_past=limit, age_ms=keep_ms, now_ms=now, events=keep_events)
         self.cuts.add(len(self.rows))
         old = [c for c in self.cuts if self.base < c <= limit and self.rows[c - 1].at_ms < now - keep_ms]
-        base = max(old, default=self.base)
+        base, cuts = max(old, default=self.base), self.cuts
         assert deleted == base - self.base
         self.base = base
         self.cuts = {c for c in self.cuts if c >= base}
         self.snapshots = {k: v for k, v in self.snapshots.items() if k[0] >= base}
+        if keep_events is not None:
+            most = min(len(self.raised) - keep_events, self._raised_by(base))
+            self.given_up = max([self.given_up, *(n for c in cuts if (n := self._raised_by(c)) <= most)])
+
+    def _raised_by(self, entry: int) -> int:
+        return sum(of <= entry for _, of, _, _ in self.raised)
 
     @rule()
     def audit(self) -> None:
@@ -111,7 +121,9 @@ class JournalModel(RuleBasedStateMachine):
             assert view.read(0, 1000) == self.rows[self.base :]
             assert view.read(self.base + 2, 3) == self.rows[self.base + 2 : self.base + 5]
             assert view.decisions(0, 1000) == [d for d in self.decided.items() if d[0] > self.base]
-            assert view.events(0, 1000) == [(*e, self.decided[e[1]]) for e in self.raised if e[1] > self.base]
+            events = [(n, entry, body) for n, entry, _, body in self.raised if n > self.given_up]
+            assert view.events(0, 1000) == events
+            assert view.events(self.given_up + 1, 2) == events[1:3]
             assert view.windows() == self.windows
             assert view.marks() == self.marks
             assert view.first_id == self.base + 1

@@ -74,6 +74,30 @@ def test_what_is_taken_or_malformed_is_refused_and_nothing_changes(tmp_path: Pat
     registry.close()
 
 
+def steps_of_adding(registry: Registry, name: str) -> int:
+    """What SQLite's virtual machine does for it, in steps of ten instructions."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    registry._db.set_progress_handler(step, 10)
+    registry.add(name, now_ms=0)
+    registry._db.set_progress_handler(None, 0)
+    return steps
+
+
+def test_adding_a_node_costs_the_same_however_many_there_are(tmp_path: Path) -> None:
+    registry = Registry.open(tmp_path / "keys")
+    few = steps_of_adding(registry, "first")
+    for i in range(300):
+        registry.add(f"node-{i}", now_ms=0)
+    assert steps_of_adding(registry, "last") < 2 * few
+    registry.close()
+
+
 def test_rekeying_keeps_name_and_id_and_raises_the_generation(tmp_path: Path) -> None:
     registry = Registry.open(tmp_path / "keys")
     old = registry.add("a", now_ms=7)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from gateway.demo.plant import built_in
 from tests.system.clients import PEERS
+from tests.system.plants import first_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,13 +23,8 @@ def node_program() -> Path:
 
 @pytest.fixture(scope="session")
 def models() -> Path:
-    """The folder of the demo's bundles, made once for all test processes."""
-    folder = ROOT / "build" / "models"
-    folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "models.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        built_in(folder)
-    return folder
+    """The folder of the demo's bundles."""
+    return first_models()
 
 
 @pytest.fixture(scope="session")

@@ -3,40 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import random
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TypeVar
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.demo.plant import DemoAsset, DemoNode, DemoPlant, Ports
+from gateway.demo.plant import DemoAsset, DemoNode, DemoPlant, Ports, built_in
 from tests.system.clients import run
 
 T = TypeVar("T")
 
+FIRST_MODELS = Path(__file__).parents[2] / "build" / "models"
+
 _BELOW_EPHEMERAL = range(20_000, 32_000)  # the kernel gives none of these to somebody who asks for any port
+_BLOCK = 100
 
 
 def free_ports() -> Ports:
-    """Five loopback ports that nobody holds."""
+    """Five loopback ports that nobody holds and no other test process will be given while this one lives."""
     return Ports(*(_free_port() for _ in range(5)))
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Ports of this process alone, one after the other and round again. `held` is what tells the others: a name among
+    the abstract Unix sockets, which goes with the process.
+    """
+
+    held: socket.socket
+    ports: Iterator[int]
+
+
+@cache
+def _own_block() -> _Block:
+    held = socket.socket(socket.AF_UNIX)
+    firsts = _BELOW_EPHEMERAL[::_BLOCK]
+    for first in random.sample(firsts, len(firsts)):
+        with suppress(OSError):
+            held.bind(f"\0stethos-test-ports-{first}")
+            return _Block(held, cycle(range(first, first + _BLOCK)))
+    raise AssertionError("every block of ports is held by another test process")
+
+
 def _free_port() -> int:
-    while True:
-        port = random.choice(_BELOW_EPHEMERAL)
-        try:
+    for port in islice(_own_block().ports, _BLOCK):
+        with suppress(OSError):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as probe:
                     probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port
+            return port
+    raise AssertionError("no port of this process's block is free")
+
+
+def first_models() -> Path:
+    """The folder of the demo's bundles, made once for all test processes."""
+    FIRST_MODELS.parent.mkdir(exist_ok=True)
+    with (FIRST_MODELS.parent / "models.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built_in(FIRST_MODELS)
+    return FIRST_MODELS
 
 
 def motor(name: str, asset: str, link: str, models: Path, source: str, seed: int, heartbeat_ms: int) -> DemoNode:

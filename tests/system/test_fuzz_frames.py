@@ -8,7 +8,6 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from gateway.links.serial import Deframer, frame
@@ -29,7 +28,7 @@ def payloads(seq: int) -> list[bytes]:
     features = Features(1, (1, -1, 2**31 - 1, -(2**31), 0, 24, 255, 256, 65536) * 2)
     head = {"seq": seq & 0xFFFF, "age": seq & 0xFF}
     return [
-        encode(replace(birth(seq), model=b"\x01" * 8)),
+        encode(birth(seq)._replace(model=b"\x01" * 8)),
         encode(Flag(**head, score=200, why=65, generation=1, features=features)),
         encode(Flag(**head, score=0, why=4, generation=0)),
         encode(Window(**head, score=10, generation=1, features=features)),
@@ -99,7 +98,13 @@ def count(port: int, metric: str, link: str = "") -> dict[str, float]:
 
 def judged(port: int) -> bool:
     """Whether everything that was received has its verdict."""
-    return count(port, "stethos_link_total")["received"] == sum(count(port, "stethos_frames_total").values())
+    return count(port, "stethos_link_total").get("received") == sum(count(port, "stethos_frames_total").values())
+
+
+def arrived(port: int) -> float:
+    """How many datagrams have come, those that were dropped by name among them."""
+    udp = count(port, "stethos_link_total", "wifi")
+    return sum(udp.get(name, 0) for name in ("received", "oversize", "overflow", "kernel_overflow"))
 
 
 async def test_mutated_frames_find_nothing(tmp_path: Path, models: Path, node_program: Path) -> None:
@@ -122,10 +127,10 @@ async def test_mutated_frames_find_nothing(tmp_path: Path, models: Path, node_pr
             await plants.until(lambda: judged(ports.metrics), "verdict on every frame")
             memory.append(rss_kb(house.gateway.pid))
             assert house.gateway.returncode is None
-        udp = count(ports.metrics, "stethos_link_total", "wifi")
-        assert udp["received"] + udp.get("oversize", 0) + udp.get("overflow", 0) + udp.get("kernel_overflow", 0) == sent
+        await plants.until(lambda: arrived(ports.metrics) == sent, "every datagram")
         names = count(ports.metrics, "stethos_frames_total")
-        assert set(names) == {"accepted", "malformed", "unknown_node", "bad_tag", "replayed", "undecodable", "resent"}
+        always = {"accepted", "malformed", "unknown_node", "bad_tag", "replayed", "undecodable", "unplaceable"}
+        assert always <= set(names) <= always | {"cloned", "resent"}
         serial = count(ports.metrics, "stethos_link_total", "tty-bench-serial")
         assert {"received", "crc", "cobs"} <= set(serial)
         assert max(memory[len(memory) // 2 :]) - memory[len(memory) // 4] < GROWTH_KB

@@ -30,9 +30,11 @@ def test_sequence_window_judges_like_a_full_memory(start, steps):
         full = max(0, start + step)
         if accepted:
             assert window.extend(full % SPAN) == full
-        expected = full in accepted or full < max(accepted, default=0) - SEQUENCE_DEPTH
-        assert window.known(full) == expected
-        if not expected:
+        too_old = full < max(accepted, default=0) - SEQUENCE_DEPTH
+        assert window.too_old(full) == too_old
+        if not too_old:
+            assert window.known(full) == (full in accepted)
+        if not (too_old or full in accepted):
             window = window.accept(full)
             accepted.add(full)
         assert SequenceWindow.from_state(window.to_state()) == window
@@ -42,7 +44,8 @@ def test_a_jump_beyond_the_depth_forgets_and_one_within_it_does_not():
     window = SequenceWindow().accept(10)
     assert window.accept(10 + SEQUENCE_DEPTH).known(10)
     assert not window.accept(10 + SEQUENCE_DEPTH).known(11)
-    assert window.accept(11 + SEQUENCE_DEPTH).known(10)  # too old to tell
+    assert window.accept(11 + SEQUENCE_DEPTH).too_old(10)
+    assert not window.accept(11 + SEQUENCE_DEPTH).too_old(11)
     assert window.accept(10**6).below == 0
 
 
@@ -91,3 +94,42 @@ def test_a_birth_that_contradicts_the_low_bits_starts_anew():
 def test_a_state_of_another_length_is_refused(window, length):
     with pytest.raises(ValueError, match="another length"):
         window.from_state(bytes(length))
+
+
+@given(
+    st.integers(0, 2**31),
+    st.integers(0, 2**31),
+    st.lists(st.tuples(st.integers(1, 50_000), st.integers(0, 9), st.booleans()), max_size=20),
+)
+def test_no_number_is_extended_wrongly_however_much_goes_unheard(partial_iv, number, steps):
+    """A node spends at least one partial IV on each number; what is heard is told as what it is, or not at all."""
+    replay, window = ReplayWindow().accept(partial_iv), SequenceWindow().anchor(number).accept(number)
+    for ahead, resends, birth in steps:
+        partial_iv, number = partial_iv + ahead + resends, number + ahead
+        if replay.leaps(partial_iv):
+            window = window.drift()
+        replay = replay.accept(partial_iv)
+        if birth:
+            window = window.anchor(number)
+        assert SequenceWindow.from_state(window.to_state()) == window
+        if window.adrift:
+            continue
+        assert birth or window.extend(number % SPAN) == number
+        window = window.accept(number)
+
+
+def test_before_the_first_birth_no_leap_is_too_far():
+    assert not SequenceWindow().accept(5).drift().adrift
+    assert not ReplayWindow().leaps(2**32 - 1)
+    assert SequenceWindow().anchor(5).drift().adrift
+    assert not SequenceWindow().anchor(5).drift().anchor(9).adrift
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 3])
+def test_only_what_was_accepted_is_known_however_far_apart(ahead):
+    replay, window = ReplayWindow(), SequenceWindow()
+    accepted = [10 + ahead * i for i in range(15)]
+    for number in accepted:
+        replay, window = replay.accept(number), window.accept(number)
+    for number in range(10, 60):
+        assert replay.replayed(number) == window.known(number) == (number in accepted)

@@ -81,6 +81,10 @@ def _example(name: str, **changes: object) -> bytes:
     return payload(name, items_of(name, fields))
 
 
+def _born(full_seq: int) -> bytes:
+    return _example("birth", seq=full_seq & 0xFFFF, full_seq=full_seq)
+
+
 def _malformed(good: bytes, kid: bytes, epoch: bytes | None = None) -> list[Frame]:
     """Frames that are no envelope, each from a good one. `good` has a one-byte partial IV and a short ciphertext."""
     start, cut = good[:12], 12 + 3
@@ -200,8 +204,35 @@ def up() -> list[Sequence]:
             sound("accepted", 5, bare_flag(0)), sound("resent", 6, bare_flag(1))]},
         {"name": "message number 512 below the newest, and 513", "frames": [
             sound("accepted", 1, bare_flag(2000)), sound("accepted", 2, bare_flag(1488)),
-            sound("resent", 3, bare_flag(1487)), sound("resent", 4, bare_flag(1488)),
-            sound("accepted", 5, bare_flag(2001)), sound("resent", 6, bare_flag(1488))]},
+            sound("unplaceable", 3, bare_flag(1487)), sound("resent", 4, bare_flag(1488)),
+            sound("accepted", 5, bare_flag(2001)), sound("unplaceable", 6, bare_flag(1488))]},
+        {"name": "half of all 16-bit numbers unheard, and the birth that tells where the node is", "frames": [
+            sound("accepted", 1, _born(50_000)), sound("accepted", 2, bare_flag(50_001)),
+            sound("unplaceable", 40_010, bare_flag(90_005 - 65_536)),
+            sound("accepted", 40_011, _born(90_010)),
+            sound("accepted", 40_012, bare_flag(90_005 - 65_536, age=9)),
+            sound("resent", 40_013, bare_flag(90_005 - 65_536, age=12))]},
+        {"name": "all 16-bit numbers unheard: a number that looks known is none", "frames": [
+            sound("accepted", 1, _born(50_000)), sound("accepted", 2, bare_flag(50_001)),
+            sound("unplaceable", 65_538, bare_flag(50_001)),
+            sound("unplaceable", 65_539, bare_flag(50_002)),
+            sound("accepted", 65_540, _born(115_540)),
+            sound("accepted", 65_541, bare_flag(50_001, age=3))]},
+        {"name": "32768 transmissions unheard, and 32769", "frames": [
+            sound("accepted", 1, _born(1)), sound("accepted", 1 + 32_768, bare_flag(2)),
+            sound("unplaceable", 1 + 32_768 + 32_769, bare_flag(3)),
+            sound("unplaceable", 1 + 32_768 + 32_770, bare_flag(4))]},
+        {"name": "cloned: a partial IV that another envelope had", "frames": [
+            sound("accepted", 10, bare_flag(1)), sound("cloned", 10, bare_flag(2)),
+            sound("replayed", 10, bare_flag(1)), sound("accepted", 11, bare_flag(2)),
+            sound("accepted", 74, bare_flag(3)), sound("cloned", 10, bare_flag(2)),
+            sound("accepted", 75, bare_flag(4)), sound("replayed", 10, bare_flag(2))]},
+        {"name": "cloned: a number that another message had", "frames": [
+            sound("accepted", 10, bare_flag(1)), sound("cloned", 11, payload("flag", [1, 0, 141, 65, 2])),
+            sound("resent", 12, bare_flag(1, age=30)), sound("accepted", 13, bare_flag(2))]},
+        {"name": "cloned: a birth whose number lies below", "frames": [
+            sound("accepted", 10, _born(5000)), sound("cloned", 11, _born(4487)),
+            sound("accepted", 12, _born(4488)), sound("accepted", 13, bare_flag(5001))]},
         {"name": "birth after a reset passed over 1023 numbers", "frames": [
             sound("accepted", 1, bare_flag(5)),
             sound("accepted", 1024, _example("birth", seq=1030, full_seq=1030, skipped=1024)),

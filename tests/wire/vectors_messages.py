@@ -119,6 +119,8 @@ SOUND: dict[str, dict[str, Fields]] = {
                "birth_wanted": False},
         "smallest": {"base": 0, "bitmap": 0, "time_ms": 0, "next_s": 0, "mail": 0, "birth_wanted": False},
         "largest": {"base": U16, "bitmap": U32, "time_ms": str(U64), "next_s": U32, "mail": 23, "birth_wanted": True},
+        "absent: nothing is durable, no base": {"base": None, "bitmap": 0, "time_ms": 1_790_000_000_123, "next_s": 0,
+                                                "mail": 0, "birth_wanted": True},
     },
     "command": {
         "ok": {"id": 9, "kind": 3, "argument": 3600},

@@ -18,8 +18,8 @@ from pymodbus.constants import ExcCodes
 
 from gateway.core.command import Command, CommandKind, CommandResult, Outcome
 from gateway.core.plant import Plant, TagId, TagType
-from gateway.core.update import AlarmChange, TagChange, Update
-from gateway.outputs import Host, OutputFailed, Present
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, Update
+from gateway.outputs import Gap, Host, OutputFailed, Present
 from gateway.outputs.modbus import map as m
 from gateway.outputs.modbus import table
 from gateway.outputs.modbus.image import Image
@@ -50,6 +50,15 @@ def addresses(plant: Plant, settings: Settings) -> Mapping[TagId, str]:
     it the Tag's unit. ValueError if a slot is beyond the map.
     """
     return {tag: _address(plant, tag, tag_type, settings.word_order) for tag, tag_type in plant.tags()}
+
+
+def shown(plant: Plant) -> object:
+    """Slots, and the priority of each Alarm: no names, places or texts fit into registers."""
+    return (
+        {asset.name: asset.slot for asset in plant.assets.values()},
+        {node.name: node.slot for node in plant.nodes.values()},
+        {alarm: plant.text_of(alarm).priority for alarm in plant.alarm_ids()},
+    )
 
 
 def map_csv(plant: Plant, settings: Settings) -> str:
@@ -101,7 +110,7 @@ class Output:
         self._server = server
         self._ticking = asyncio.create_task(self._device.tick())
 
-    async def write(self, batch: Sequence[Update]) -> None:
+    async def write(self, batch: Sequence[Update | Gap]) -> None:
         """Bring the registers up to date."""
         assert self._server
         assert self._ticking
@@ -140,7 +149,7 @@ class Device:
         self._image.clock(_now_ms())
         await self._show_fifo()
 
-    async def take(self, batch: Sequence[Update]) -> None:
+    async def take(self, batch: Sequence[Update | Gap]) -> None:
         """Put Updates into the registers; alarm events come through the FIFO, from the journal."""
         before = self._newest
         self._put(batch)
@@ -156,19 +165,24 @@ class Device:
             await asyncio.sleep(due - time.monotonic())
             self._image.tick(_now_ms())
 
-    def _put(self, updates: Sequence[Update]) -> None:
-        now_ms = _now_ms()
+    def _put(self, updates: Sequence[Update | Gap]) -> None:
+        cell_of = self._image.cells.get
         for update in updates:
             match update:
                 case TagChange():
-                    placed = self._image.tag(update, now_ms)
+                    cell = cell_of(update.tag)
+                    if cell is None:
+                        self._host.count("unplaced")
+                    else:
+                        cell.change = update
                 case AlarmChange():
                     self._newest = max(self._newest, update.event)
-                    placed = self._image.alarm(update)
-                case _:
-                    continue
-            if not placed:
-                self._host.count("unplaced")
+                    if not self._image.alarm(update):
+                        self._host.count("unplaced")
+                case Gap():
+                    self._host.count("events_given_up", update.events)
+                case IncidentChange():
+                    pass  # the asset's `incident` tag and the FIFO's records tell it
 
     async def _show_fifo(self) -> None:
         """With handshake the oldest events not taken, without it the newest."""
@@ -201,7 +215,7 @@ class Device:
             case 2:
                 return [self._image.discrete(word) for word in range(start, start + count)]
             case 4:
-                return self._image.input[start : start + count]
+                return self._image.read(start, count, _now_ms())
             case _:
                 return self._image.holding[start : start + count]
 

@@ -6,7 +6,7 @@ number of their table; a number once given is never used for anything else (else
 
 Input registers: header at 0, event FIFO at 100, Assets from 1000 (20 registers each), packed alarm bits from 6000,
 Nodes from 10000 (40 registers each). Registers of slots that nobody has read 0. Discrete inputs and coils go by alarm
-number. Holding registers take what a PLC may write.
+number: assets from 0, the gateway from 1000, nodes from 1024. Holding registers take what a PLC may write.
 """
 
 from __future__ import annotations
@@ -85,7 +85,15 @@ GATEWAY_TAGS: Mapping[str, tuple[int, Type]] = {
     "incidents_open": (16, Type.UINT16),
     "nodes_lost": (19, Type.UINT16),
 }
-STATUS_BITS = (*GATEWAY_TAGS, "writes_on", "fifo_handshake_off", "fifo_has_more")
+BITS = {
+    "active": "active, neither shelved nor out of service",
+    "unacknowledged": "waits for an acknowledgement, neither shelved nor out of service",
+    "suppressed": "shelved or out of service",
+}
+_OWN_STATUS_BITS = (*GATEWAY_TAGS, "writes_on", "fifo_handshake_off", "fifo_has_more")
+STATUS_BITS = _OWN_STATUS_BITS + tuple(
+    f"{kind}_{bit}" for kind in AlarmKind if kind.scope is Scope.GATEWAY for bit in BITS
+)
 HEADER_FIELDS = (
     ("magic", 0, Type.UINT16, f"Always {MAGIC:04X} hexadecimal: this is a Stethos gateway"),
     ("map_version", 1, Type.UINT16, "Version of this map"),
@@ -119,16 +127,15 @@ OFFSETS = {Scope.GATEWAY: GATEWAY_TAGS, Scope.ASSET: ASSET_TAGS, Scope.NODE: NOD
 
 # --- alarms: one number each, four to a slot
 
-ALARM_KINDS: Mapping[AlarmKind, int] = {AlarmKind.ANOMALY: 0, AlarmKind.NODE_LOST: 0, AlarmKind.SENSOR_FAULT: 1}
+ALARM_KINDS: Mapping[AlarmKind, int] = {
+    AlarmKind.ANOMALY: 0, AlarmKind.NODE_LOST: 0, AlarmKind.SENSOR_FAULT: 1,
+    AlarmKind.JOURNAL_SPACE: 0, AlarmKind.OUTPUT_BEHIND: 1,
+}  # fmt: skip
 ALARMS_PER_SLOT = 4
+GATEWAY_ALARMS = ALARMS_PER_SLOT * ASSET_SLOTS  # behind those of the assets
 NODE_ALARMS = 1024
 ALARMS = NODE_ALARMS + ALARMS_PER_SLOT * NODE_SLOTS
 ALARM_WORDS = (ALARMS + 15) // 16
-BITS = {
-    "active": "active, neither shelved nor out of service",
-    "unacknowledged": "waits for an acknowledgement, neither shelved nor out of service",
-    "suppressed": "shelved or out of service",
-}
 BITS_STRIDE = 10000  # discrete inputs from one kind of bit to the next; a multiple of 16
 PACKED_BASE, PACKED_STRIDE = 6000, 700  # the same bits, packed: alarm n is bit n % 16 of word n // 16
 
@@ -136,7 +143,10 @@ PACKED_BASE, PACKED_STRIDE = 6000, 700  # the same bits, packed: alarm n is bit 
 
 FIFO, FIFO_RECORDS, RECORD, RECORD_WORDS = 100, 8, 104, 14
 FIFO_COUNT, FIFO_MORE, FIFO_TAKEN = FIFO, FIFO + 1, FIFO + 2
-KIND_CODES = {AlarmKind.ANOMALY: 1, AlarmKind.NODE_LOST: 2, AlarmKind.SENSOR_FAULT: 3}
+KIND_CODES = {
+    AlarmKind.ANOMALY: 1, AlarmKind.NODE_LOST: 2, AlarmKind.SENSOR_FAULT: 3,
+    AlarmKind.JOURNAL_SPACE: 4, AlarmKind.OUTPUT_BEHIND: 5,
+}  # fmt: skip
 TRANSITION_CODES = {transition: code for code, transition in enumerate(AlarmTransition, 1)}
 STATE_CODES = {state: code for code, state in enumerate(AlarmState)}
 RECORD_FLAGS = ("active", "acknowledged", "first_out")
@@ -150,7 +160,7 @@ def codes(codes: Mapping[AlarmKind, int] | Mapping[AlarmTransition, int] | Mappi
 RECORD_FIELDS = (
     ("event", 0, Type.UINT32, "Number of the event; rises, with gaps where incidents were numbered"),
     ("alarm", 2, Type.UINT16, "Number of the alarm, 65535: no longer configured"),
-    ("slot", 3, Type.UINT16, "Slot of the asset or node, 65535: no longer configured"),
+    ("slot", 3, Type.UINT16, "Slot of the asset or node, 0 for the gateway, 65535: no longer configured"),
     ("kind", 4, Type.UINT16, codes(KIND_CODES)),
     ("transition", 5, Type.UINT16, codes(TRANSITION_CODES)),
     ("state", 6, Type.UINT16, "ISA-18.2: " + codes(STATE_CODES)),
@@ -206,15 +216,23 @@ def tag_address(plant: Plant, tag: TagId) -> int:
 
 def alarm_number(plant: Plant, alarm: AlarmId) -> int:
     """Number of an Alarm: its discrete inputs, its coil, its bit in the packed words."""
+    if alarm.scope is Scope.GATEWAY:
+        return GATEWAY_ALARMS + ALARM_KINDS[alarm.kind]
     start = block(plant, alarm.scope, alarm.name)
     if alarm.scope is Scope.ASSET:
         return (start - ASSET_BASE) // ASSET_STRIDE * ALARMS_PER_SLOT + ALARM_KINDS[alarm.kind]
     return NODE_ALARMS + (start - NODE_BASE) // NODE_STRIDE * ALARMS_PER_SLOT + ALARM_KINDS[alarm.kind]
 
 
+def status_word(plant: Plant, alarm: AlarmId) -> int:
+    """Input register with the status of what an Alarm belongs to."""
+    return STATUS if alarm.scope is Scope.GATEWAY else block(plant, alarm.scope, alarm.name)
+
+
 def status_bit(kind: AlarmKind, bit: int) -> int:
-    """Place of an alarm's bit (index into BITS) in the status word of its Asset or Node."""
-    return 1 + ALARM_KINDS[kind] * len(BITS) + bit
+    """Place of an alarm's bit (index into BITS) in the status word of the gateway, its Asset or Node."""
+    first = len(_OWN_STATUS_BITS) if kind.scope is Scope.GATEWAY else 1
+    return first + ALARM_KINDS[kind] * len(BITS) + bit
 
 
 def number(words: Sequence[int], order: WordOrder = "big") -> int:

@@ -110,8 +110,7 @@ class Connection(ServerRequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Keep the bytes; `_serve` takes the frames out."""
-        self._restart_idle()
+        """Keep the bytes; `serve` takes the frames out. Bytes that are no whole request do not count as activity."""
         self._buffer += data
         if len(self._buffer) > READ_AHEAD and not self._paused:
             self._paused = True
@@ -150,6 +149,7 @@ class Connection(ServerRequestHandler):
         await self._writable.wait()
         answer = await self._answer(frame[6], frame[MBAP:])
         if not self._gone:
+            self._restart_idle()
             self._tcp.write(frame[:4] + (len(answer) + 1).to_bytes(2, "big") + frame[6:MBAP] + answer)
 
     def _next_frame(self) -> bytes | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from gateway.core.command import Command, CommandKind, CommandResult
-from gateway.outputs.mqtt.topics import VERSION
+from gateway.core.command import Command, CommandKind, CommandResult, Outcome
+from gateway.outputs import Host
+from gateway.outputs.mqtt.payloads import VERSION, encoded
 
 COMMAND_BYTES = 8192
+WAITING = 64  # commands that may wait for the one before them
 
 
 class Request(BaseModel):
@@ -63,3 +67,41 @@ def result_payload(request_id: str | None, result: CommandResult) -> dict[str, o
         "event": result.event or None,
         "detail": result.detail,
     }
+
+
+class Commands:
+    """Commands on their way from the broker to the engine, carried out one after the other.
+
+    Counts `commands`, `commands_malformed` (answered as refused) and `commands_overflow` (dropped: WAITING of them
+    wait already).
+    """
+
+    def __init__(self, host: Host, origin: str) -> None:
+        self._host = host
+        self._origin = origin
+        self._queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(WAITING)
+
+    def put(self, payload: bytes, *, retained: bool) -> None:
+        """A command has come; never waits."""
+        if self._queue.full():
+            self._host.count("commands_overflow")
+        else:
+            self._queue.put_nowait((payload, retained))
+
+    async def run(self, answer: Callable[[bytes], Awaitable[object]]) -> None:
+        """Carry out what comes and hand each result to `answer`, until cancelled or until `answer` raises."""
+        while True:
+            payload, retained = await self._queue.get()
+            await answer(encoded(await self._carry_out(payload, retained=retained)))
+
+    async def _carry_out(self, payload: bytes, *, retained: bool) -> dict[str, object]:
+        try:
+            if retained:
+                raise ValueError("a retained command is not carried out: it would be again at every reconnection")
+            request = read_request(payload)
+        except ValueError as error:
+            self._host.count("commands_malformed")
+            return result_payload(claimed_id(payload), CommandResult(Outcome.REFUSED, detail=str(error)))
+        self._host.count("commands")
+        result = await self._host.command(request.command(self._origin))
+        return result_payload(request.id, result)

@@ -25,6 +25,9 @@ class Settings(BaseModel, frozen=True, extra="forbid", strict=True):
     key_file: Path | None = Field(None, strict=False, description="The certificate's private key (PEM)")
     user: str | None = Field(None, min_length=1)
     password_file: Path | None = Field(None, strict=False, description="Its first line is the password")
+    tags_per_s: float = Field(
+        1000.0, gt=0, le=1e6, description="Tag changes a second at most; beyond, each Tag's newest. Events: never fewer"
+    )
     commands: bool = Field(False, description="Take commands from the broker")
 
     @property

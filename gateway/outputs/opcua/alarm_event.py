@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
@@ -21,6 +22,15 @@ _CLASS = {
     AlarmKind.ANOMALY: (ObjectIds.ProcessConditionClassType, "ProcessConditionClassType"),
     AlarmKind.NODE_LOST: (ObjectIds.MaintenanceConditionClassType, "MaintenanceConditionClassType"),
     AlarmKind.SENSOR_FAULT: (ObjectIds.MaintenanceConditionClassType, "MaintenanceConditionClassType"),
+    AlarmKind.JOURNAL_SPACE: (ObjectIds.SystemConditionClassType, "SystemConditionClassType"),
+    AlarmKind.OUTPUT_BEHIND: (ObjectIds.SystemConditionClassType, "SystemConditionClassType"),
+}
+_FLAGS = {flag: ua.Variant(flag, _V.Boolean) for flag in (False, True)}
+_NO_NODE = ua.Variant(ua.NodeId(), _V.NodeId)
+_GOOD = ua.Variant(ua.StatusCode(), _V.StatusCode)
+_CLASSES = {
+    kind: (ua.Variant(standard(node), _V.NodeId), ua.Variant(ua.LocalizedText(name, "en"), _V.LocalizedText))
+    for kind, (node, name) in _CLASS.items()
 }
 _SHELVED = {
     False: ("Unshelved", ObjectIds.ShelvedStateMachineType_Unshelved),
@@ -28,20 +38,15 @@ _SHELVED = {
 }
 
 
-def event_id(gateway_id: bytes, event: int) -> bytes:
-    """The EventId of a journalled event: 8 bytes that name the gateway, then the event's number, big-endian."""
-    return gateway_id + event.to_bytes(8, "big")
-
-
 def event_of(change: AlarmChange, host: Host, space: Space, *, refreshed_ms: int = 0) -> Event:
     """The event that tells a change of an Alarm: a function of the change alone, so that it is the same after a
     restart and in a refresh. Only how long it stays shelved is counted from a refresh at `refreshed_ms` (Unix ms).
     """
     plant, alarm = host.plant, change.alarm
-    class_id, class_name = _CLASS[alarm.kind]
+    class_id, class_name = _CLASSES[alarm.kind]
     source, at = (ua.Variant(utc(ms), _V.DateTime) for ms in (change.source_ms, change.at_ms))
     fields = {
-        "EventId": ua.Variant(event_id(host.gateway_id, change.event), _V.ByteString),
+        "EventId": ua.Variant(host.event_ids.id_of(change.event), _V.ByteString),
         "EventType": _node(space.alarm_type(alarm.kind)),
         "SourceNode": _node(space.source_of(alarm)),
         "SourceName": ua.Variant(alarm.name, _V.String),
@@ -50,24 +55,30 @@ def event_of(change: AlarmChange, host: Host, space: Space, *, refreshed_ms: int
         "LastSeverity/SourceTimestamp": source,
         "NodeId": _node(space.node_id(condition_identifier(alarm))),
         "ConditionName": ua.Variant(str(alarm), _V.String),
-        "ConditionClassId": _node(standard(class_id)),
-        "ConditionClassName": _text(class_name),
-        "BranchId": _node(ua.NodeId()),
-        "Retain": ua.Variant(change.retain, _V.Boolean),
-        "Quality": ua.Variant(ua.StatusCode(), _V.StatusCode),
+        "ConditionClassId": class_id,
+        "ConditionClassName": class_name,
+        "BranchId": _NO_NODE,
+        "Retain": _FLAGS[change.retain],
+        "Quality": _GOOD,
         "Quality/SourceTimestamp": source,
         "Comment": _said(change.comment),
         "Comment/SourceTimestamp": at,
         "ClientUserId": ua.Variant(change.actor, _V.String),
-        "InputNode": _node(space.node_id(f"{alarm.scope}.{alarm.name}.{_INPUTS[alarm.kind]}")),
-        "NormalState": _node(ua.NodeId()),
+        "InputNode": _node(_input_of(alarm, space)),
+        "NormalState": _NO_NODE,
         "OnsetTime": ua.Variant(utc(change.onset_ms) if change.onset_ms else None, _V.DateTime),
         "Incident": ua.Variant(change.incident, _V.UInt32),
-        "FirstOut": ua.Variant(change.first_out, _V.Boolean),
+        "FirstOut": _FLAGS[change.first_out],
         **_words(alarm, plant),
         **_states(change, refreshed_ms or change.at_ms),
     }
     return Event(fields, space.alarm_types[alarm.kind], space.notifiers_of(alarm))
+
+
+def _input_of(alarm: AlarmId, space: Space) -> ua.NodeId:
+    """The variable that an alarm follows; null where there is none (Part 9, 5.8.2)."""
+    tag = _INPUTS.get(alarm.kind)
+    return space.node_id(f"{alarm.scope}.{alarm.name}.{tag}") if tag else ua.NodeId()
 
 
 def _words(alarm: AlarmId, plant: Plant) -> Mapping[str, ua.Variant]:
@@ -93,7 +104,7 @@ def _states(change: AlarmChange, now_ms: int) -> Mapping[str, ua.Variant]:
         **_two_states("ActiveState", change.active, "Active", "Inactive"),
         **_two_states("AckedState", change.acknowledged, "Acknowledged", "Unacknowledged"),
         **_two_states("OutOfServiceState", change.out_of_service, "Out of Service", "In Service"),
-        "SuppressedOrShelved": ua.Variant(shelved or change.out_of_service, _V.Boolean),
+        "SuppressedOrShelved": _FLAGS[shelved or change.out_of_service],
         "ShelvingState/CurrentState": _text(name),
         "ShelvingState/CurrentState/Id": _node(standard(state)),
         "ShelvingState/UnshelveTime": ua.Variant(float(remaining), _V.Double),
@@ -106,11 +117,13 @@ def _states(change: AlarmChange, now_ms: int) -> Mapping[str, ua.Variant]:
     return fields
 
 
+@cache
 def _two_states(name: str, value: bool, true: str, false: str) -> Mapping[str, ua.Variant]:
     text = _text(true if value else false)
     return {name: text, f"{name}/Id": ua.Variant(value, _V.Boolean), f"{name}/EffectiveDisplayName": text}
 
 
+@cache
 def _text(text: str) -> ua.Variant:
     return ua.Variant(ua.LocalizedText(text, "en"), _V.LocalizedText)
 

@@ -1,4 +1,4 @@
-"""Subclasses that correct asyncua's channels and its listening socket.
+"""Subclasses that correct asyncua's channels.
 
 Each says what the original does. Checked against asyncua 2.1.0 (`sessions.CHECKED_AGAINST`).
 """
@@ -14,14 +14,12 @@ from asyncua import ua
 from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyNone
-from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from asyncua.server.internal_session import SessionState
-from asyncua.server.server import Server
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.ua_binary import uatcp_to_binary
-from asyncua.ua.uaerrors import UaError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
 
 from gateway.outputs.opcua.ids import standard, status
@@ -29,11 +27,11 @@ from gateway.outputs.opcua.sessions import CALLER, Caller, Core, Session
 from gateway.outputs.opcua.trust import leaf
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-_CHUNK_BYTES = 65535
+CHUNK_BYTES = 65535
 LIMITS = TransportLimits(
-    max_recv_buffer=_CHUNK_BYTES,
-    max_send_buffer=_CHUNK_BYTES,
-    max_chunk_count=MAX_MESSAGE_BYTES // _CHUNK_BYTES + 1,
+    max_recv_buffer=CHUNK_BYTES,
+    max_send_buffer=CHUNK_BYTES,
+    max_chunk_count=MAX_MESSAGE_BYTES // CHUNK_BYTES + 1,
     max_message_size=MAX_MESSAGE_BYTES,
 )
 
@@ -75,6 +73,18 @@ class Processor(UaProcessor):
         self._core = core
         self._gate = gate
         self._peer = str(self.name[0]) if isinstance(self.name, tuple) else ""
+
+    def get_publish_request(self, subscription_id: ua.IntegerId) -> Any:
+        """The original writes to a client that does not read, as often as it has asked for something."""
+        if self._core.blocked(self._transport):
+            self._publish_results_subs[subscription_id] = True
+            return None
+        return super().get_publish_request(subscription_id)
+
+    def go_on(self) -> None:
+        """The client reads again: what waits for it can be sent."""
+        for known in self._publish_results_subs:
+            self._core.subscriptions.retry(known)
 
     @property
     def _is_secure(self) -> bool:
@@ -118,12 +128,23 @@ class Processor(UaProcessor):
         try:
             await self._admit(typeid, requesthdr.AuthenticationToken, certificate)
             return await super()._process_message(typeid, requesthdr, seqhdr, body)  # type: ignore[no-untyped-call]
-        except BaseException:
+        except BaseException as error:
             if typeid == _ACTIVATE:
                 self.session = session
-            raise
+            if not isinstance(error, ServiceError | UaStatusCodeError):
+                raise
+            return self._fault(requesthdr, seqhdr, error.code)
         finally:
             CALLER.reset(caller)
+
+    def _fault(self, requesthdr: Any, seqhdr: Any, code: int) -> bool:
+        """Answer a request that cannot be served. The original logs each as an error, also what clients commonly do."""
+        self._core.count("service_faults")
+        _log.debug("%s: %s", self._peer, status(code).name)
+        response = ua.ServiceFault()
+        response.ResponseHeader.ServiceResult = status(code)
+        self.send_response(requesthdr.RequestHandle, seqhdr, response)  # type: ignore[no-untyped-call]
+        return True
 
     async def _admit(self, typeid: ua.NodeId, token: ua.NodeId, certificate: bytes) -> None:
         """The original serves everything on an unsecured channel, lets anybody register servers, ignores the token of
@@ -147,74 +168,3 @@ class Processor(UaProcessor):
             known = self.iserver.lookup_external_session(token)
             if not isinstance(known, Session) or known.certificate != certificate:
                 raise ServiceError(StatusCodes.BadSessionIdInvalid)
-
-
-class Connection(OPCUAProtocol):
-    """One socket."""
-
-    def __init__(self, core: Core, gate: Gate, *args: Any) -> None:
-        super().__init__(core, *args)
-        self._core = core
-        self._gate = gate
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The original makes its own processor."""
-        super().connection_made(transport)
-        if self.processor is None:
-            self._core.count("connections_refused")
-            return
-        assert isinstance(transport, asyncio.Transport)
-        self.processor = Processor(self._core, transport, self.limits, self._gate)
-        self.processor.set_policies(self.policies)  # type: ignore[no-untyped-call]
-
-    def data_received(self, data: bytes) -> None:
-        """The original waits for as many bytes as a header promises, and keeps rubbish for ever."""
-        super().data_received(data)
-        rest = self._buffer
-        if len(rest) > _CHUNK_BYTES or (len(rest) >= 4 and rest[:3] not in (b"HEL", b"OPN", b"MSG", b"CLO")):
-            self._core.count("malformed")
-            self._buffer = b""
-            if self.transport is not None:
-                self.transport.abort()
-
-
-class Listener(BinaryServer):
-    """The listening socket."""
-
-    def __init__(self, core: Core, gate: Gate, host: str, port: int) -> None:
-        super().__init__(core, host, port, LIMITS)
-        self._core = core
-        self._gate = gate
-
-    def _make_protocol(self) -> OPCUAProtocol:
-        return Connection(self._core, self._gate, self._policies, self.clients, self.closing_tasks, self.limits)
-
-    async def stop(self) -> None:
-        """The original does not wait for its connections to end, and a client that reads nothing would hold it."""
-        if self._server is not None:
-            self._server.close()
-        for transport in tuple(self.iserver.asyncio_transports):
-            transport.abort()
-        while self.clients:  # noqa: ASYNC110 - each leaves in its connection_lost, which is queued already
-            await asyncio.sleep(0)
-        await super().stop()
-
-
-class SecuredServer(Server):
-    """The server with the corrections above."""
-
-    def __init__(self, core: Core, gate: Gate) -> None:
-        super().__init__(iserver=core)
-        self.application_type = ua.ApplicationType.Server
-        self.name = self.manufacturer_name = "Stethos"
-        self.product_uri = "urn:stethos:product"
-        self._core = core
-        self._gate = gate
-
-    async def start(self) -> None:
-        """Listen. Raises OSError if the address is not to be had. The original makes its own BinaryServer."""
-        await self._setup_server_nodes()
-        await self.iserver.start()
-        self.bserver = Listener(self._core, self._gate, self.endpoint.hostname or "", self.endpoint.port or 0)
-        self.bserver.set_policies(self._policies)
-        await self.bserver.start()

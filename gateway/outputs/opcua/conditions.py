@@ -92,7 +92,7 @@ class Conditions:
 
     async def write(self, change: AlarmChange) -> None:
         """Keep a change and send its event to whoever has subscribed."""
-        if self._keep(change):
+        if self._keep(change) and self._subscriptions.want_events:
             await self._subscriptions.trigger_event(event_of(change, self._host, self._space))
 
     def _keep(self, change: AlarmChange) -> bool:
@@ -187,7 +187,4 @@ class Conditions:
 
     def _event_number(self, identifier: bytes | None) -> int:
         """The number of one of this gateway's events, 0 if it is none."""
-        own = self._host.gateway_id
-        if identifier is None or len(identifier) != 16 or identifier[:8] != own:
-            return 0
-        return int.from_bytes(identifier[8:], "big")
+        return self._host.event_ids.event_of(identifier) if identifier else 0

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from gateway.outputs.opcua.ids import standard
@@ -29,18 +28,10 @@ class Event:
     types: frozenset[ua.NodeId]
     notifiers: tuple[ua.NodeId, ...] = (SERVER,)
 
-    def field(self, operand: ua.SimpleAttributeOperand) -> ua.Variant:
-        """The field that a select or where clause names; null if this event has no such field."""
-        path = operand.BrowsePath
-        if not path:
-            return self.fields.get("NodeId", NULL) if operand.AttributeId == AttributeIds.NodeId else NULL
-        if operand.AttributeId != AttributeIds.Value:
-            return NULL
-        return self.fields.get("/".join(name.Name for name in path), NULL)
-
-    def to_event_fields(self, select: Sequence[ua.SimpleAttributeOperand]) -> list[ua.Variant]:
-        """One value per select clause."""
-        return [self.field(operand) for operand in select]
+    def row(self, columns: Sequence[str | None]) -> list[ua.Variant]:
+        """The fields of these names; null where this event has no such field."""
+        fields = self.fields
+        return [fields.get(name, NULL) if name else NULL for name in columns]
 
 
 def refresh_start() -> Event:

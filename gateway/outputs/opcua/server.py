@@ -14,9 +14,10 @@ from asyncua import ua
 from asyncua.crypto.permission_rules import SimpleRoleRuleset, User, UserRole
 
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, Update
-from gateway.outputs import Host, OutputFailed, Present
-from gateway.outputs.opcua.channels import LIMITS, SecuredServer
+from gateway.outputs import Gap, Host, OutputFailed, Present
+from gateway.outputs.opcua.channels import LIMITS
 from gateway.outputs.opcua.conditions import Conditions
+from gateway.outputs.opcua.listener import SecuredServer
 from gateway.outputs.opcua.sessions import CALLER, Core
 from gateway.outputs.opcua.settings import Settings
 from gateway.outputs.opcua.space import NAMESPACE, Space
@@ -137,34 +138,42 @@ class Output:
             raise OutputFailed(f"opcua: {error}: rename one of them") from error
         self._host, self._space = host, space
         self._conditions = Conditions(host, space, core, present.alarms)
-        await self._write_tags(present.tags)
+        self._write_tags(present.tags)
 
-    async def write(self, batch: Sequence[Update]) -> None:
+    async def write(self, batch: Sequence[Update | Gap]) -> None:
         """Show a batch. Tags and conditions are readable, and queued for the subscriptions, when this returns."""
         assert self._conditions is not None
-        tags = []
+        assert self._host is not None
+        tags = [update for update in batch if isinstance(update, TagChange)]
+        self._write_tags(tags)
+        if len(tags) == len(batch):
+            return
         for update in batch:
             match update:
-                case TagChange():
-                    tags.append(update)
                 case AlarmChange():
-                    await self._write_tags(tags)
-                    tags.clear()
                     await self._conditions.write(update)
+                case Gap():
+                    self._host.count("events_given_up", update.events)
                 case IncidentChange():
                     pass  # the asset's `incident` tag and the alarm's Incident field tell it
-        await self._write_tags(tags)
 
-    async def _write_tags(self, changes: Sequence[TagChange]) -> None:
+    def _write_tags(self, changes: Sequence[TagChange]) -> None:
+        """Keep what has changed; values are made for whoever reads them."""
         assert self._space is not None
         assert self._host is not None
-        served = datetime.now(UTC)
+        slot_of, served = self._space.slots.get, datetime.now(UTC)
         for change in changes:
-            slot = self._space.slot(change.tag)
+            slot = slot_of(change.tag)
             if slot is None:
                 self._host.count("unknown_tag")
-            elif not await slot.write(change, served):
+            elif not slot.form.fits(change.value):
                 self._host.count("mistyped_tag")
+            else:
+                slot.change = change
+                slot.served = served
+                if slot.watches:
+                    for watch in slot.watches.values():
+                        watch()
 
     async def close(self) -> None:
         """Stop serving; sessions and subscriptions end."""

@@ -25,6 +25,7 @@ from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 
+from gateway.outputs.opcua import standard
 from gateway.outputs.opcua.ids import status
 from gateway.outputs.opcua.subscriptions import Count, Subscriptions
 from gateway.outputs.opcua.trust import leaf, uris_of
@@ -228,6 +229,8 @@ class Core(InternalServer):
         self.max_monitored_item_queue_size = 1000
         self.max_unacked_messages_per_subscription = 100
         self.max_pending_messages_per_connection = 100
+        self.max_session_timeout_ms = 120_000
+        self.patience_s = 30.0  # with a client that does not read
         self.count = count
         self.methods = Methods(self.aspace)
         self.method_service.stop()
@@ -236,12 +239,21 @@ class Core(InternalServer):
         self.subscription_service = self.subscriptions
         self.isession.subscription_service = self.subscriptions
 
+    async def load_standard_address_space(self, shelf_file: object = None) -> None:
+        """The original fills in far more than is served."""
+        await asyncio.to_thread(standard.fill, self.aspace)
+
     def create_session(self, name: str, user: User = _NOBODY, external: bool = False) -> InternalSession:
         """The original never bounds the number of sessions that wait to be activated."""
         if len(self._external_sessions) >= 2 * self.max_connections:
             self.count("sessions_refused")
             raise ServiceError(StatusCodes.BadTooManySessions)
         return Session(self, self.aspace, self.subscription_service, name, user=user, external=external)
+
+    @staticmethod
+    def blocked(transport: asyncio.Transport) -> bool:
+        """Whether a client leaves unread what has been sent to it."""
+        return transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]
 
     def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
         """The original decrypts RSA PKCS#1 v1.5 with the server's key for any policy: a padding oracle."""

@@ -7,31 +7,29 @@ restarting leave every id as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache
 
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace, AttributeValue
-from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
 from gateway.core.plant import TAG_TYPES, AlarmId, AlarmKind, Asset, Plant, Scope, TagId, TagType
-from gateway.core.update import Quality, TagChange
-from gateway.outputs.opcua.builder import (
+from gateway.outputs.opcua.attributes import (
     HAS_COMPONENT,
+    HAS_NOTIFIER,
     ORGANIZES,
-    Builder,
-    Place,
+    Identity,
     constant,
 )
+from gateway.outputs.opcua.builder import Builder, Place
 from gateway.outputs.opcua.event import SERVER
 from gateway.outputs.opcua.ids import standard
 from gateway.outputs.opcua.settings import Settings
-from gateway.outputs.opcua.values import Form, data_value, span, unit
+from gateway.outputs.opcua.slots import slots_of
+from gateway.outputs.opcua.things import Nodes, Thing, Things, properties
+from gateway.outputs.opcua.values import Form
 
 NAMESPACE = "urn:stethos:plant"
 
-_HAS_NOTIFIER = standard(ObjectIds.HasNotifier)
 _HAS_CONDITION = standard(ObjectIds.HasCondition)
 _GENERATES = standard(ObjectIds.GeneratesEvent)
 _TYPE_NAMES = {Scope.GATEWAY: "GatewayType", Scope.ASSET: "AssetType", Scope.NODE: "NodeType"}
@@ -39,6 +37,8 @@ _ALARM_TYPES = {
     AlarmKind.ANOMALY: ("AnomalyAlarmType", "An asset does not sound as it should: an incident with evidence"),
     AlarmKind.NODE_LOST: ("NodeLostAlarmType", "A node has missed its own schedule for too long"),
     AlarmKind.SENSOR_FAULT: ("SensorFaultAlarmType", "A node says that its sensor is faulty"),
+    AlarmKind.JOURNAL_SPACE: ("JournalSpaceAlarmType", "The gateway's disk or journal is nearly full"),
+    AlarmKind.OUTPUT_BEHIND: ("OutputBehindAlarmType", "An output is so far behind that events will be given up"),
 }
 _ALARM_PROPERTIES = {  # name -> data type
     "Cause": ObjectIds.LocalizedText,
@@ -75,66 +75,21 @@ def _nothing() -> AttributeValue:
     return constant(None, ua.VariantType.Null)
 
 
-@cache
-def _properties(tag: TagType) -> tuple[tuple[str, AttributeValue, int], ...]:
-    """Name, value and data type of the properties of a kind of Tag."""
-    structure = ua.VariantType.ExtensionObject
-    if Form.of(tag).variable_type == ObjectIds.AnalogItemType:
-        return (
-            ("EngineeringUnits", constant(unit(tag), structure), ObjectIds.EUInformation),
-            ("EURange", constant(span(tag), structure), ObjectIds.Range),
-        )
-    if tag.states:
-        names = [ua.LocalizedText(state, "en") for state in tag.states]
-        return (("EnumStrings", constant(names, ua.VariantType.LocalizedText), ObjectIds.LocalizedText),)
-    return ()
-
-
-class Slot:
-    """A Tag's variable: keeps its newest change and makes the value when somebody reads it."""
-
-    __slots__ = ("_attribute", "_change", "_form", "_served")
-
-    def __init__(self, attribute: AttributeValue, form: Form, change: TagChange) -> None:
-        self._attribute = attribute
-        self._form = form
-        self._change = change
-        self._served = datetime.now(UTC)
-        attribute.value_callback = self.read
-
-    def read(self, node: ua.NodeId | None = None, attribute: AttributeIds | None = None) -> ua.DataValue:
-        """The value as it is now; the arguments are asyncua's."""
-        return data_value(self._form, self._change, self._served)
-
-    async def write(self, change: TagChange, served: datetime) -> bool:
-        """Take a change and tell the subscriptions, if there are any. False if its value cannot be of this Tag."""
-        if not self._form.fits(change.value):
-            return False
-        self._change = change
-        self._served = served
-        if self._attribute.datachange_callbacks:
-            value = self.read()
-            for handle, callback in tuple(self._attribute.datachange_callbacks.items()):
-                await callback(handle, value)
-        return True
-
-
 class Space:
     """The nodes of one plant in one server's address space."""
 
     def __init__(self, space: AddressSpace, namespace: int, plant: Plant) -> None:
         """Raises ValueError if two things of the plant would have the same id."""
         self._plant = plant
+        self._namespace = namespace
         self._builder = Builder(space, namespace)
-        self._slots: dict[TagId, Slot] = {}
+        self.slots = slots_of(plant)
         self._above: dict[ua.NodeId, ua.NodeId] = {}  # notifier -> the one above it
         self.alarm_types = self._add_alarm_types()
-        self._types = {scope: self._add_type(scope) for scope in Scope}
+        self._types = {scope: self._builder.identity(self._add_type(scope)) for scope in Scope}
+        self._things = self._no_things()
         self._add_plant()
-
-    def slot(self, tag: TagId) -> Slot | None:
-        """The variable of a Tag, None if the plant has no such Tag."""
-        return self._slots.get(tag)
+        space._nodes = Nodes(space._nodes, self._things)
 
     def node_id(self, identifier: str) -> ua.NodeId:
         """The NodeId of a string id."""
@@ -171,24 +126,35 @@ class Space:
         base = standard(ObjectIds.BaseObjectType)
         kind = builder.object_type(f"type.{scope}", base, _TYPE_NAMES[scope])
         for tag in TAG_TYPES[scope]:
-            self._add_variable(kind, tag, f"type.{scope}.{tag.name}", is_declaration=True)
+            self._declare(kind, tag, f"type.{scope}.{tag.name}")
         for alarm in AlarmKind:
             if alarm.scope is scope:
                 builder.reference(kind, _GENERATES, self.alarm_type(alarm), both=False)
         return kind
 
-    def _add_variable(self, owner: ua.NodeId, tag: TagType, identifier: str, *, is_declaration: bool) -> ua.NodeId:
+    def _declare(self, owner: ua.NodeId, tag: TagType, identifier: str) -> None:
+        """The declaration of a Tag's variable in a type."""
         builder = self._builder
-        form = Form.of(tag)
+        form, place = Form.of(tag), Place(owner, HAS_COMPONENT)
         variable = builder.variable(
-            identifier, Place(owner, HAS_COMPONENT), tag.name, form.variable_type, _nothing(), form.variant.value,
-            tag.description,
-        )  # fmt: skip
-        properties = [builder.property(variable, name, value, data_type) for name, value, data_type in _properties(tag)]
-        if is_declaration:
-            for declaration in (variable, *properties):
-                builder.mandatory(declaration)
-        return variable
+            identifier, place, tag.name, form.variable_type, _nothing(), form.variant.value, tag.description
+        )
+        builder.mandatory(variable)
+        for each in properties(tag):
+            builder.mandatory(builder.property(variable, each.name, each.value, each.data_type))
+
+    def _no_things(self) -> Things:
+        builder = self._builder
+        variables = {standard(Form.of(tag).variable_type) for tags in TAG_TYPES.values() for tag in tags}
+        kinds = {node: builder.identity(node) for node in variables}
+        kinds |= {kind.node: kind for kind in self._types.values()}
+        conditions = {
+            scope: [
+                builder.identity(self.alarm_type(k)).reference(_HAS_CONDITION) for k in AlarmKind if k.scope is scope
+            ]
+            for scope in Scope
+        }
+        return Things(self._namespace, self.slots, kinds, conditions)
 
     def _add_plant(self) -> None:
         builder, plant = self._builder, self._plant
@@ -196,11 +162,12 @@ class Space:
         root = builder.folder("site", Place(standard(ObjectIds.ObjectsFolder), ORGANIZES), "Stethos")
         builder.property(root, "Site", constant(plant.site, ua.VariantType.String), ObjectIds.String, own=True)
         self._put_below(SERVER, root)
-        self._add_thing(Scope.GATEWAY, "gateway", Place(root, HAS_COMPONENT))
+        self._add_thing(Scope.GATEWAY, "gateway", builder.identity(root), HAS_COMPONENT)
         for asset in sorted(plant.assets.values(), key=lambda a: a.slot):
-            home = self._add_thing(Scope.ASSET, asset.name, Place(self._line_of(root, asset), ORGANIZES))
+            line = builder.identity(self._line_of(root, asset))
+            home = self._add_thing(Scope.ASSET, asset.name, line, ORGANIZES)
             for node in plant.nodes_of[asset.name]:
-                self._add_thing(Scope.NODE, node.name, Place(home, HAS_COMPONENT))
+                home.below.append(self._add_thing(Scope.NODE, node.name, home.identity, HAS_COMPONENT))
 
     def _line_of(self, root: ua.NodeId, asset: Asset) -> ua.NodeId:
         """The folder an asset stands in, made when its first asset comes."""
@@ -215,22 +182,17 @@ class Space:
             folder = node
         return folder
 
-    def _add_thing(self, scope: Scope, name: str, place: Place) -> ua.NodeId:
+    def _add_thing(self, scope: Scope, name: str, parent: Identity, reference: ua.NodeId) -> Thing:
         """The object of a gateway, asset or node with its Tags."""
-        builder = self._builder
-        thing = builder.object(object_identifier(scope, name), place, name, self._types[scope])
-        self._put_below(place.parent, thing)
-        for tag in TAG_TYPES[scope]:
-            tag_id = TagId(scope, name, tag.name)
-            variable = self._add_variable(thing, tag, tag_identifier(tag_id), is_declaration=False)
-            attribute = builder.attribute(variable, AttributeIds.Value)
-            nothing = TagChange(tag_id, None, Quality.NO_DATA, 0)
-            self._slots[tag_id] = Slot(attribute, Form.of(tag), nothing)
-        for alarm in AlarmKind:
-            if alarm.scope is scope:
-                builder.reference(thing, _HAS_CONDITION, self.alarm_type(alarm), both=False)
+        node, kind = self.node_id(object_identifier(scope, name)), self._types[scope].node
+        thing = Thing(scope, Identity(node, name, self._namespace, ua.NodeClass.Object, kind), parent, reference)
+        self._things.add(thing)
+        self._above[node] = parent.node
+        if scope is not Scope.NODE:  # a folder is kept, and has to know what is in it
+            for each in (reference, HAS_NOTIFIER):
+                self._builder.announce(parent.node, each, thing.identity)
         return thing
 
     def _put_below(self, upper: ua.NodeId, lower: ua.NodeId) -> None:
         self._above[lower] = upper
-        self._builder.reference(upper, _HAS_NOTIFIER, lower)
+        self._builder.reference(upper, HAS_NOTIFIER, lower)

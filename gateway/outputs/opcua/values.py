@@ -30,7 +30,11 @@ STATUS: Mapping[Quality, ua.StatusCode] = {
 _UNECE = {"%": ("P1", "%", "percent"), "V": ("VLT", "V", "volt"), "degC": ("CEL", "°C", "degree Celsius"),
           "dBm": ("DBM", "dBm", "decibel-milliwatt")}  # fmt: skip
 _UNECE_URI = "http://www.opcfoundation.org/UA/units/un/cefact"
-_RANGES = {ua.VariantType.Int32: (-(2**31), 2**31 - 1), ua.VariantType.UInt32: (0, 2**32 - 1)}
+_RANGES = {
+    ua.VariantType.Int32: (-(2**31), 2**31 - 1),
+    ua.VariantType.UInt32: (0, 2**32 - 1),
+    ua.VariantType.Double: (-math.inf, math.inf),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Form:
     variant: ua.VariantType
     variable_type: int
     decimals: int = 0
+    low: float = math.inf  # of the integers that it takes; none unless it is a number
+    high: float = -math.inf
 
     @classmethod
     def of(cls, tag: TagType) -> Form:
@@ -50,24 +56,18 @@ class Form:
             case Kind.TEXT:
                 return cls(ua.VariantType.String, ObjectIds.BaseDataVariableType)
         if tag.states:
-            return cls(ua.VariantType.UInt32, ObjectIds.MultiStateDiscreteType)
+            return cls(ua.VariantType.UInt32, ObjectIds.MultiStateDiscreteType, 0, *_RANGES[ua.VariantType.UInt32])
         number = ua.VariantType.Double if tag.decimals else ua.VariantType.Int32
         analog = ObjectIds.AnalogItemType if tag.unit else ObjectIds.BaseDataVariableType
-        return cls(number, analog, tag.decimals)
+        return cls(number, analog, tag.decimals, *_RANGES[number])
 
     def fits(self, value: Value) -> bool:
         """Whether a Tag of this form can have this value."""
-        if value is None:
-            return True
-        match self.variant:
-            case ua.VariantType.Boolean:
-                return isinstance(value, bool)
-            case ua.VariantType.String:
-                return isinstance(value, str)
-        if isinstance(value, bool | str):
-            return False
-        low, high = _RANGES.get(self.variant, (-math.inf, math.inf))
-        return low <= value <= high
+        if isinstance(value, bool):
+            return self.variant is ua.VariantType.Boolean
+        if isinstance(value, int):
+            return self.low <= value <= self.high
+        return value is None or self.variant is ua.VariantType.String
 
     def variant_of(self, value: Value) -> ua.Variant:
         """The value as a Variant; null for None. The value must fit."""

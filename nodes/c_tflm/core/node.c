@@ -140,6 +140,9 @@ uint32_t node_step(struct node *node) {
     if (node->kept->birth_due) {
         node_report_birth(node); /* before all other news: it carries the whole number */
     }
+    if (node->kept->counters.wakes == 1) {
+        node_announce(node); /* a window may take long, and somebody waits for the node that was just switched on */
+    }
     node_look(node);
     report_due(node);
     node_exchange(node);

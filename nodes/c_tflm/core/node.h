@@ -93,8 +93,10 @@ struct node {
     struct node_kept *kept;
     struct keys keys;
     enum node_state state;
-    bool heard;       /* an Ack has come in this wake */
+    bool heard;       /* an Ack has come in this exchange */
     bool birth_asked; /* and has asked for a Birth */
+    bool unplaced;    /* and has said that the gateway cannot place what was sent */
+    uint8_t refusals; /* of the port in this exchange */
     uint8_t message[PLAINTEXT_MAX + 8];
     uint8_t plaintext[ENVELOPE_MAX];
     uint8_t frame[ENVELOPE_MAX + ENVELOPE_OVERHEAD];

@@ -3,6 +3,7 @@
 enum {
     EXCHANGES_MAX = 8,   /* times in one wake that the node sends and listens */
     RESEND_GAP_MAX = 16, /* wakes between resends to a gateway that does not answer */
+    REFUSALS_MAX = 4,    /* transmissions that the port refuses before the radio is taken for dead in this wake */
 };
 
 enum { IDENTIFY = 1, SEND_BIRTH = 2, SET_HEARTBEAT = 3, SET_WAKE = 4 };
@@ -12,12 +13,14 @@ static struct cipher cipher_of(const struct node *node) {
     return (struct cipher){node->port->aes, node->port->context};
 }
 
+/* False if it did not go out. */
 static bool transmit_one(struct node *node, size_t at, const struct ring_entry *entry) {
     struct node_kept *kept = node->kept;
     const struct cipher cipher = cipher_of(node);
     uint32_t partial_iv;
     if (!ceiling_take_partial_iv(&kept->ceiling, node->port, &partial_iv)) {
         node_without_number(node);
+        node->refusals = REFUSALS_MAX; /* nor is there one for the next */
         return false;
     }
     const uint64_t now = node_now(node);
@@ -26,6 +29,7 @@ static bool transmit_one(struct node *node, size_t at, const struct ring_entry *
     const size_t size = envelope_seal_up(&node->keys, &cipher, partial_iv, node->plaintext, n, node->frame);
     if (!node->port->send(node->port->context, node->frame, size)) {
         kept->counters.not_sent++;
+        node->refusals++;
         return false;
     }
     kept->counters.sent++;
@@ -46,40 +50,41 @@ static bool has_unsent(const struct node *node) {
     return false;
 }
 
-/* Births, or all else: what was never sent, and with `again` the rest too. False once the port takes no more. */
-static bool transmit_those(struct node *node, bool births, bool again, bool *sent) {
+/* Births, or all else: what was never sent, and with `again` the rest too. A refusal may be of that one message, too
+ * long for the link, say: the others have their turn. True if something went out. */
+static bool transmit_those(struct node *node, bool births, bool again) {
     struct ring_entry entry;
     size_t at = 0;
-    while (ring_next(&node->kept->ring, &at, &entry)) {
+    bool sent = false;
+    while (node->refusals < REFUSALS_MAX && ring_next(&node->kept->ring, &at, &entry)) {
         if ((entry.type == MESSAGE_BIRTH) == births && (again || entry.sends == 0)) {
-            if (!transmit_one(node, at, &entry)) {
-                return false;
-            }
-            *sent = true;
+            sent |= transmit_one(node, at, &entry);
         }
     }
-    return true;
+    return sent;
 }
 
 /* Sends what was never sent, and with `again` all the rest too; in a wake's first exchange never without the Birth that
  * is not acknowledged. False if nothing went out. */
 static bool transmit(struct node *node, bool again, bool first) {
-    bool sent = false;
     const bool birth_again = again || (first && has_unsent(node));
     node_enter(node, RADIATING);
-    if (transmit_those(node, true, birth_again, &sent)) {
-        transmit_those(node, false, again, &sent);
-    }
+    const bool births = transmit_those(node, true, birth_again);
+    const bool others = transmit_those(node, false, again);
     node_enter(node, COMPUTING);
-    return sent;
+    return births || others;
 }
 
 static void take_ack(struct node *node, const struct ack *ack) {
     struct node_kept *kept = node->kept;
     const uint64_t now = node_now(node);
-    const uint32_t n = ring_acknowledge(&kept->ring, (uint16_t)ack->ack_base, ack->ack_bitmap);
-    kept->counters.acknowledged += n;
-    node_tell(node, EVENT_ACKNOWLEDGED, n);
+    if (ack->ack_base_choice == ack_base_uint_c) {
+        const uint32_t n = ring_acknowledge(&kept->ring, (uint16_t)ack->ack_base_uint, ack->ack_bitmap);
+        kept->counters.acknowledged += n;
+        node_tell(node, EVENT_ACKNOWLEDGED, n);
+    } else {
+        node->unplaced = true;
+    }
     node->heard = true;
     clock_compare(&kept->clock, now, ack->ack_time_ms);
     const uint64_t next = node_after(node, ack->ack_next_s < UINT32_MAX / 1000 ? ack->ack_next_s * 1000 : UINT32_MAX);
@@ -229,18 +234,34 @@ static void plan_resend(struct node *node) {
     kept->resend_at_wake = kept->counters.wakes + gap;
 }
 
+static void begin(struct node *node) {
+    node->heard = false;
+    node->birth_asked = false;
+    node->unplaced = false;
+    node->refusals = 0;
+}
+
+void node_announce(struct node *node) {
+    begin(node);
+    if (transmit(node, false, true)) {
+        listen(node);
+    }
+}
+
 void node_exchange(struct node *node) {
     bool again = node->kept->counters.wakes >= node->kept->resend_at_wake;
     bool sent = false;
-    node->heard = false;
-    node->birth_asked = false;
+    bool placed_anew = false;
+    begin(node);
     for (unsigned i = 0; i < EXCHANGES_MAX && node->state == NODE_RUNNING; i++) {
         if (!transmit(node, again, i == 0)) {
             break;
         }
         sent = true;
-        again = false;
-        if (!listen(node)) {
+        const bool more = listen(node);
+        again = node->unplaced && !placed_anew; /* behind a Birth what could not be placed can be; once in a wake */
+        placed_anew |= again;
+        if (!more && !again) {
             break;
         }
     }

@@ -29,5 +29,6 @@ void node_report_result(struct node *node, uint32_t id, uint8_t code);
 
 /* node_exchange.c: send, listen, and again while there is something new to say. */
 void node_exchange(struct node *node);
+void node_announce(struct node *node); /* what is new, once: the Birth of a node that has just started */
 
 #endif

@@ -111,7 +111,7 @@ static void fill_counted(const struct node *node, struct health *health) {
     health->health_wakes = counters->wakes;
     health->health_flags = counters->flags;
     health->health_resends = counters->resends;
-    health->health_ring_drops = node->kept->ring.dropped;
+    health->health_ring_drops = node->kept->ring.dropped + counters->unnumbered;
     health->health_refused =
         counters->verdicts[MALFORMED] + counters->verdicts[BAD_TAG] + counters->verdicts[UNDECODABLE];
     health->health_energy_uc_sleep = energy_uc(energy, SLEEPING);

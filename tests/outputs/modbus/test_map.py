@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.core.command import Outcome
 from gateway.core.plant import TAG_TYPES, AlarmKind, Kind, Plant, Scope, TagId
-from gateway.core.update import AlarmState, AlarmTransition
+from gateway.core.update import AlarmState, AlarmTransition, Quality, TagChange
 from gateway.outputs.modbus import Settings, addresses, map_csv
 from gateway.outputs.modbus import map as m
+from gateway.outputs.modbus.image import Image
 from gateway.outputs.modbus.table import Field, entries
 from tests.outputs.host import FAULT, LOST, PLANT, PUMP, plant_of
 
@@ -146,3 +147,22 @@ def test_tag_ids_in_the_map_are_those_of_the_plant() -> None:
     tags = {e.tag for e in entries(PLANT) if e.tag and e.field is Field.VALUE}
     assert tags == {tag for tag, _ in PLANT.tags()}
     assert TagId(Scope.NODE, "n7", "score") in tags
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_read_of_any_part_is_that_part_of_the_whole(data: st.DataObject) -> None:
+    plant = plant_of({"a": 1, "b": 2}, {"n": ("a", 0), "o": ("b", 2)})
+    image = Image(plant, data.draw(st.sampled_from(("big", "little"))), writes=False)
+    for number, (tag, cell) in enumerate(image.cells.items(), 1):
+        cell.change = TagChange(tag, number, Quality.GOOD, 1000 * number)
+    first, last = data.draw(st.sampled_from([(0, 40), (m.ASSET_BASE, 80), (m.NODE_BASE, 140)]))
+    whole = [*image.read(first, last, 90_000)]
+    start = data.draw(st.integers(0, last - 1))
+    count = data.draw(st.integers(1, last - start))
+    assert image.read(first + start, count, 90_000) == whole[start : start + count]
+    for number, (tag, cell) in enumerate(image.cells.items(), 1):
+        if first <= cell.address < first + last:
+            kind = m.OFFSETS[tag.scope][tag.tag][1]
+            words = whole[cell.address - first : cell.end - first]
+            assert words == [*kind.to_words(number, image.order), Quality.GOOD, 90 - number]

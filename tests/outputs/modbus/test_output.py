@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.core.command import Command, CommandResult
 from gateway.core.plant import AlarmId, AlarmKind, Scope, TagId
 from gateway.core.update import AlarmTransition, Quality, TagChange
-from gateway.outputs import OutputFailed
+from gateway.outputs import Gap, OutputFailed
 from gateway.outputs.modbus import Output, Settings
 from gateway.outputs.modbus import map as m
 from tests.outputs.host import FAULT, LOST, PLANT, PUMP, T0_MS, MemoryHost, plant_of, tag
@@ -369,5 +368,29 @@ async def test_a_tag_that_is_no_longer_configured_is_counted() -> None:
     host = MemoryHost()
     async with serving(host) as output:
         gone = tag(Scope.NODE, "removed", "battery", 1)
-        await output.write([gone, replace(gone, value=None)])
+        await output.write([gone, gone._replace(value=None)])
     assert host.counts["unplaced"] == 2
+
+
+async def test_events_given_up_are_counted() -> None:
+    host = MemoryHost()
+    async with serving(host) as output:
+        await output.write([Gap(3, 7)])
+    assert host.counts["events_given_up"] == 5
+
+
+async def test_opened_again_on_its_port_at_once_with_a_client_attached() -> None:
+    host = MemoryHost()
+    async with serving(host) as old, connected(old) as client:
+        assert len(await client.registers(4, 0, 2)) == 2
+        early, port = Output(Settings(port=old.port)), old.port
+        with pytest.raises(OutputFailed):
+            await early.open(host, host.present)
+        await early.close()
+        await old.close()
+        assert await client.closed()
+        new = Output(Settings(port=port))
+        await new.open(host, host.present)
+        async with connected(new) as again:
+            assert len(await again.registers(4, 0, 2)) == 2
+        await new.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 
 import pytest
@@ -48,7 +49,11 @@ async def test_far_more_than_is_read_ahead_is_answered_in_full() -> None:
 async def test_a_client_that_never_reads_its_answers_is_not_carried_out_for_ever() -> None:
     host = MemoryHost()
     async with serving(host, idle_s=0.5) as output:
-        reader, writer = await asyncio.open_connection("127.0.0.1", output.port, limit=1)
+        link = socket.socket()
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(link, ("127.0.0.1", output.port))
+        reader, writer = await asyncio.open_connection(sock=link, limit=1)
         request = frame(struct.pack(">BHH", 4, 1000, 125)) * 100
         try:
             async with asyncio.timeout(10):
@@ -181,6 +186,21 @@ async def test_a_silent_connection_is_closed_and_a_busy_one_is_not() -> None:
         assert await idle.closed()
         assert await busy.ask(READ_MAGIC) == MAGIC
     assert host.counts["idle_closed"] == 1
+
+
+async def test_half_a_request_byte_by_byte_is_no_activity() -> None:
+    host = MemoryHost()
+    async with serving(host, idle_s=0.5) as output, connected(output) as slow, connected(output) as other:
+        request = frame(READ_MAGIC)[:-1]
+        at = 0
+        async with asyncio.timeout(10):
+            while not host.counts["idle_closed"]:
+                slow.send(request[at : at + 1])
+                at += 1
+                assert await other.ask(READ_MAGIC) == MAGIC
+                await asyncio.sleep(0.05)
+        assert await slow.closed()
+        assert await other.ask(READ_MAGIC) == MAGIC
 
 
 async def test_the_gateway_identifies_itself() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.command import Command, CommandKind, CommandResult, Outcome
+from gateway.core.event_id import EventIds
 from gateway.core.plant import (
     AlarmId,
     AlarmKind,
@@ -83,6 +84,7 @@ class MemoryHost:
 
     def __init__(self, plant: Plant) -> None:
         self.gateway_id = GATEWAY_ID
+        self.event_ids = EventIds(GATEWAY_ID)
         self.plant = plant
         self.commands: list[Command] = []
         self.counts: Counter[str] = Counter()

@@ -237,7 +237,7 @@ async def test_number_of_subscriptions_and_items_is_bounded(tmp_path: Path) -> N
         async with await make_client(server, identity) as client:
             params = ua.CreateSubscriptionParameters(RequestedPublishingInterval=float("nan"), PublishingEnabled=False)
             made = await client.uaclient.create_subscription(params, lambda _: None)
-            assert made.RevisedPublishingInterval >= 50
+            assert made.RevisedPublishingInterval >= 10
             with pytest.raises(ua.uaerrors.BadTooManySubscriptions):
                 await client.uaclient.create_subscription(params, lambda _: None)
             item = ua.MonitoredItemCreateRequest()
@@ -246,3 +246,14 @@ async def test_number_of_subscriptions_and_items_is_bounded(tmp_path: Path) -> N
             wanted = ua.CreateMonitoredItemsParameters(made.SubscriptionId, ItemsToCreate=[item, item])
             with pytest.raises(ua.uaerrors.BadTooManyMonitoredItems):
                 await client.uaclient.create_monitored_items(wanted)
+
+
+async def test_what_cannot_be_served_is_counted_and_no_error_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, none=True, anonymous=True) as server:
+        async with await make_client(server, None, user=None) as client:
+            with pytest.raises(ua.uaerrors.BadNoSubscription):
+                await client.uaclient.session.publish([])
+        assert server.host.counts == {"service_faults": 1}
+    assert [r.name for r in caplog.records if r.levelname == "ERROR" and "server" in r.name] == []

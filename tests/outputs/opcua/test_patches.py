@@ -16,11 +16,13 @@ from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.monitored_item_service import MonitoredItemService, WhereClauseEvaluator
 
-from gateway.outputs.opcua.builder import Builder, Place, constant
+from gateway.outputs.opcua.attributes import constant
+from gateway.outputs.opcua.builder import Builder, Place
 from gateway.outputs.opcua.event import Event, refresh_required
+from gateway.outputs.opcua.filters import Where, fault_of
 from gateway.outputs.opcua.ids import standard
+from gateway.outputs.opcua.items import Items, Room
 from gateway.outputs.opcua.sessions import CHECKED_AGAINST, Core, Methods
-from gateway.outputs.opcua.subscriptions import Items, Where, fault_of
 
 log = logging.getLogger(__name__)
 OFF_NORMAL, CONDITION = (standard(getattr(ua.ObjectIds, n)) for n in ("OffNormalAlarmType", "ConditionType"))
@@ -131,7 +133,7 @@ def ramp_items(
     for present in (standard(ua.ObjectIds.AnalogItemType), standard(ua.ObjectIds.PropertyType), CONDITION):
         space[present] = _node()
     builder = Builder(space, 2)
-    value = constant(0.0, ua.VariantType.Double)
+    value = AttributeValue(ua.DataValue(ua.Variant(0.0, ua.VariantType.Double)))
     node = builder.variable(
         "v", Place(CONDITION, CONDITION), "v", ua.ObjectIds.AnalogItemType, value, ua.ObjectIds.Double
     )
@@ -141,7 +143,7 @@ def ramp_items(
         ua.CreateSubscriptionResult(), space, nothing, ua.NodeId(1), max_queue_size=most
     )
     subscription.data.RevisedPublishingInterval = 100
-    args = (10, ignore) if kind is Items else ()
+    args = (10, Room(1000), ignore) if kind is Items else ()
     subscription.monitored_item_srv = kind(subscription, space, *args)
     return space, node, subscription
 
@@ -159,6 +161,7 @@ async def notifications(kind: type[MonitoredItemService], deadband: ua.DeadbandT
     space, node, subscription = ramp_items(kind)
     request = ua.MonitoredItemCreateRequest(MonitoringMode=ua.MonitoringMode.Reporting)
     request.ItemToMonitor.NodeId, request.ItemToMonitor.AttributeId = node, ua.AttributeIds.Value
+    request.RequestedParameters.QueueSize = 1000
     request.RequestedParameters.Filter = ua.DataChangeFilter(ua.DataChangeTrigger.StatusValue, deadband, width)
     params = ua.CreateMonitoredItemsParameters(ItemsToCreate=[request])
     result = (await subscription.monitored_item_srv.create_monitored_items(params))[0]
@@ -180,7 +183,7 @@ async def test_a_full_event_queue_tells_the_client_to_refresh() -> None:
     space, _, subscription = ramp_items(Items, most=3)
     notifier = constant(1, ua.VariantType.Byte)
     space[CONDITION].attributes[ua.AttributeIds.EventNotifier] = notifier
-    items = Items(subscription, space, 10, dropped.append)
+    items = Items(subscription, space, 10, Room(1000), dropped.append)
     request = ua.MonitoredItemCreateRequest(MonitoringMode=ua.MonitoringMode.Reporting)
     request.ItemToMonitor.NodeId, request.ItemToMonitor.AttributeId = CONDITION, ua.AttributeIds.EventNotifier
     request.RequestedParameters.Filter = ua.EventFilter([field("Number"), field("EventType")])

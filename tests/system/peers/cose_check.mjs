@@ -130,16 +130,23 @@ function decode(plain, types) {
 }
 
 class Seen {
-  numbers = new Set();
+  numbers = new Map(); // number -> what it was used for
   newest = -1;
+  lost = false; // after a leap, until a Birth
   constructor(depth) {
     this.depth = depth;
   }
   has(number) {
-    return this.numbers.has(number) || number < this.newest - this.depth;
+    return this.numbers.has(number) || this.tooOld(number);
   }
-  add(number) {
-    this.numbers.add(number);
+  tooOld(number) {
+    return number < this.newest - this.depth;
+  }
+  other(number, content) {
+    return !this.tooOld(number) && this.numbers.get(number) !== content;
+  }
+  add(number, content) {
+    this.numbers.set(number, content);
     this.newest = Math.max(this.newest, number);
   }
   nearest(low) {
@@ -177,17 +184,26 @@ class Receiver {
   }
   judgeMessage(kid, partialIv, plain) {
     const used = this.used.get(kid) ?? new Seen(64);
+    const known = this.known.get(kid) ?? new Seen(512);
     this.used.set(kid, used);
-    if (used.has(partialIv)) return "replayed";
+    this.known.set(kid, known);
+    const content = plain.toString("hex");
+    if (used.has(partialIv)) return !this.down && used.other(partialIv, content) ? "cloned" : "replayed";
+    known.lost ||= used.newest >= 0 && partialIv - used.newest > 32768 && known.born === true;
+    used.add(partialIv, content);
     const items = decode(plain, this.down ? DOWN : UP);
     if (items === null) return "undecodable";
-    used.add(partialIv);
-    if (this.down) return "accepted";
-    const known = this.known.get(kid) ?? new Seen(512);
-    this.known.set(kid, known);
-    const full = plain[0] === 1 ? items[3] : known.nearest(items[0]);
-    if (known.has(full)) return "resent";
-    known.add(full);
+    return this.down ? "accepted" : this.judgeNumber(known, items, plain[0]);
+  }
+  judgeNumber(known, items, type) {
+    const birth = type === 1;
+    const full = birth ? items[3] : known.nearest(items[0]);
+    if (birth && known.tooOld(full)) return "cloned";
+    if (birth) Object.assign(known, { born: true, lost: false });
+    if (known.lost || known.tooOld(full)) return "unplaceable";
+    const content = JSON.stringify([type, ...items.toSpliced(1, 1)]); // all but the age
+    if (known.has(full)) return known.other(full, content) ? "cloned" : "resent";
+    known.add(full, content);
     return "accepted";
   }
 }

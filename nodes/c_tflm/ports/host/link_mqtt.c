@@ -19,7 +19,8 @@ struct link {
     struct mosquitto *client;
     bool connected;
     uint64_t retry_at_us;
-    unsigned first; /* of the queue of what has come; when it is full the oldest is given up */
+    uint64_t turn_at_us; /* while not connected: when sending looks for the broker again */
+    unsigned first;      /* of the queue of what has come; when it is full the oldest is given up */
     unsigned count;
     struct received queue[QUEUE];
     char up[256];
@@ -143,8 +144,11 @@ static struct link *mqtt_open(const char *address, const char *kid_hex, char err
 }
 
 static bool mqtt_send(struct link *link, const uint8_t *envelope, size_t n) {
-    for (int i = 0; i < 2 && !link->connected; i++) {
-        turn(link, SLICE_MS); /* who cannot send does not listen either: only here can the broker be found again */
+    if (wait_monotonic_us() >= link->turn_at_us) {
+        for (int i = 0; i < 2 && !link->connected; i++) {
+            turn(link, SLICE_MS); /* who cannot send does not listen either: only here can the broker be found again */
+        }
+        link->turn_at_us = wait_monotonic_us() + (uint64_t)SLICE_MS * 1000; /* not for every message of a wake */
     }
     if (!link->connected) {
         return false;

@@ -1,0 +1,172 @@
+"""What stethos.toml amounts to before anything runs: settings with their paths in place, models, the plant, faults."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from gateway import config, detectors, extensions, outputs
+from gateway.config import Fault, Settings
+from gateway.core import roster
+from gateway.core.plant import Plant
+from gateway.detectors.bundle import BundleBroken
+from gateway.detectors.bundle import load as load_bundle
+from gateway.runtime import checks, history
+from gateway.runtime.credentials import place
+from gateway.runtime.reload import Makeup
+from gateway.runtime.rescoring import Model
+from gateway.store.keys import FILE_NAME as REGISTRY_FILE
+from gateway.store.keys import Registry
+from gateway.store.reader import Reader
+from gateway.store.schema import FILE_NAME as JOURNAL_FILE
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+def load_settings(file: Path) -> Settings:
+    """Read stethos.toml with the tables of all links and outputs; its own relative paths begin at its folder.
+
+    Raises ConfigurationFaulty.
+    """
+    settings = config.load(
+        file,
+        {name: module.Settings for name, module in extensions.link_modules().items()},
+        {name: module.Settings for name, module in extensions.output_modules().items()},
+    )
+    folder = file.resolve().parent
+    gateway = settings.gateway.model_copy(update={"state_dir": folder / settings.gateway.state_dir})
+    rescoring = settings.rescoring
+    if rescoring.bundles:
+        rescoring = rescoring.model_copy(update={"bundles": folder / rescoring.bundles})
+    return settings.model_copy(update={"gateway": gateway, "rescoring": rescoring})
+
+
+def state_dir(text: str, file: Path) -> Path:
+    """The state folder that the text of a stethos.toml names, would it stand in `file`; the rest may be faulty. Raises
+    ConfigurationFaulty.
+    """
+    try:
+        table = config.Gateway.model_validate(tomllib.loads(text).get("gateway"))
+    except ValueError as error:  # also what TOML and pydantic raise
+        raise config.ConfigurationFaulty(file, [Fault("gateway", str(error))]) from error
+    return file.resolve().parent / table.state_dir
+
+
+def load_models(
+    settings: Settings, loaded: Mapping[str, Model] | None = None
+) -> tuple[dict[str, Model], dict[str, BundleBroken]]:
+    """The bundles that assets name: those that can be loaded and run, and why the others cannot. A model of `loaded`
+    whose bundle is the same to the last byte is kept.
+    """
+    models, broken = {}, {}
+    for name in settings.models():
+        assert settings.rescoring.bundles is not None
+        try:
+            bundle = load_bundle(settings.rescoring.bundles / name)
+            known = (loaded or {}).get(name)
+            models[name] = known if known and known.bundle == bundle else Model(bundle, detectors.detector(bundle))
+        except BundleBroken as error:
+            broken[name] = error
+    return models, broken
+
+
+def link_table(settings: Settings, name: str) -> BaseModel:
+    """The settings of one link with its paths in place. KeyError if there is none of that name."""
+    table: BaseModel = {link.name: link for link in settings.link}[name]
+    return _in_state_dir(table, settings.gateway.state_dir)
+
+
+def output_table(settings: Settings, name: str) -> BaseModel | None:
+    """The settings of one Output with its paths in place; None if it is not configured."""
+    table = getattr(settings.output, name, None)
+    return None if table is None else _in_state_dir(table, settings.gateway.state_dir)
+
+
+def _in_state_dir(table: Table, state_dir: Path) -> Table:
+    """Relative paths of links and outputs lie in the state folder, or are credentials."""
+    paths = {name: place(value, state_dir) for name, value in table if isinstance(value, Path)}
+    return table.model_copy(update=paths)
+
+
+def configured_plant(settings: Settings) -> Plant:
+    """The plant as a gateway started now would have it, without starting one: slots of the journal, if there is one."""
+    state_dir = settings.gateway.state_dir
+    previous, registered = None, {}
+    if (state_dir / JOURNAL_FILE).exists():
+        reader = Reader.open(state_dir)
+        previous = history.present(reader).plant
+        reader.close()
+    if (state_dir / REGISTRY_FILE).exists():
+        registry = Registry.open(state_dir)
+        registered = {key.name: (key.kid, key.key_generation) for key in registry.list()}
+        registry.close()
+    return roster.plan(settings, registered, {}, previous)
+
+
+def faults(settings: Settings, plant: Plant, broken: Mapping[str, BundleBroken]) -> list[Fault]:
+    """What is wrong beyond the file itself, for `stethos check` and for a reload alike. `broken` is from
+    `load_models`.
+    """
+    return [
+        *(Fault(f"asset.model {name!r}", str(error)) for name, error in broken.items()),
+        *checks.unreachable(settings),
+        *checks.missing_files(settings),
+        *checks.unaddressable(settings, extensions.output_modules(), plant),
+    ]
+
+
+def makeup(settings: Settings, plant: Plant, models: Mapping[str, Model]) -> Makeup:
+    """What a gateway of these settings is made of, the contents of the files that links and outputs name included."""
+    parts: dict[str, object] = {}
+    shown: dict[str, object] = {}
+    for link in settings.link:
+        table = link_table(settings, link.name)
+        parts[f"link {link.name}"] = (table, _contents(table))
+    for name, module in extensions.output_modules().items():
+        if (table := output_table(settings, name)) is not None:  # type: ignore[assignment]
+            parts[f"output {name}"] = (table, _contents(table))
+            shown[f"output {name}"] = getattr(module, "shown", outputs.shown)(plant)
+    return Makeup(
+        fixed={f"gateway.{key}": value for key, value in settings.gateway},
+        live={f"journal.{key}": value for key, value in settings.journal},
+        models={name: model.bundle for name, model in models.items()},
+        parts=parts,
+        shown=shown,
+        plant=plant,
+    )
+
+
+def _contents(table: BaseModel) -> dict[str, bytes]:
+    """Key -> SHA-256 of the file that it names, if that can be read: who uses it will say so if not."""
+    found = {}
+    for key, value in table:
+        if key.endswith(checks.FILE_KEY) and isinstance(value, Path):
+            with suppress(OSError):
+                found[key] = hashlib.sha256(value.read_bytes()).digest()
+    return found
+
+
+def tag_table(settings: Settings) -> list[dict[str, str]]:
+    """Every Tag with its type, unit, description, and its address in each configured Output."""
+    plant = configured_plant(settings)
+    columns = {}
+    for name, module in extensions.output_modules().items():
+        table = output_table(settings, name)
+        if table is not None:
+            columns[name] = module.addresses(plant, table)
+    return [
+        {
+            "tag": str(tag),
+            "type": str(kind.kind),
+            "unit": kind.unit,
+            **{name: addresses[tag] for name, addresses in columns.items()},
+            "description": kind.description + (f" ({', '.join(kind.states)})" if kind.states else ""),
+        }
+        for tag, kind in plant.tags()
+    ]

@@ -1,0 +1,54 @@
+"""`python -m tests.bench.page`: writes the figures of build/figures.json into docs/promises.md, between its markers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.bench.figures import NOT_FULL, Figure, read
+
+PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
+BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+FAULTS = ("kill9", "powerloss", "outage", "disk")
+CPU = "ingest_cpu_us_per_report_"
+KEYS = (
+    "ingest_reports_per_s_udp",
+    "ingest_reports_per_s_mqtt",
+    "alarm_latency_p50_ms",
+    "alarm_latency_p99_ms",
+    "cost_ratio_10_to_10000_nodes",
+    "rss_mb_100_nodes",
+    "rss_mb_1000_nodes",
+    "soak_rss_growth_mb_per_h",
+    "start_s_100_nodes",
+    "start_s_1000_nodes",
+    "recovery_s",
+    *(f"{fault}_{count}" for fault in FAULTS for count in ("runs", "lost", "doubled")),
+)
+"""What the page shows, in this order; behind it the CPU time of a report by stage."""
+
+
+def table(figures: Mapping[str, Figure]) -> str:
+    """A table of the figures that are there, and a footnote for each way in which some of them came about."""
+    stages = sorted(key for key in figures if key.startswith(CPU))
+    known = {key: figures[key] for key in (*KEYS, *stages) if key in figures}
+    notes = {how: number for number, how in enumerate(dict.fromkeys(f.how for f in known.values()), 1)}
+    rows = [f"| `{key}` | {_value(f)} | {f.unit} | [^{notes[f.how]}] |" for key, f in known.items()]
+    told = [f"[^{number}]: {how}" for how, number in notes.items()]
+    return "\n".join(["| figure | value | unit | how |", "|---|---:|---|---|", *rows, "", *told]) + "\n"
+
+
+def filled(page: str, figures: Mapping[str, Figure]) -> str:
+    """The page with these figures in the place of those that it had. ValueError if it has not both markers, once."""
+    before, between = page.split(BEGIN)
+    _, after = between.split(END)
+    return f"{before}{BEGIN}{table(figures)}{END}{after}"
+
+
+def _value(figure: Figure) -> str:
+    return f"{figure.value:,.10g}" + (" (not the full run)" if figure.how.startswith(NOT_FULL) else "")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), read()), encoding="utf-8")
