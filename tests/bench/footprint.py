@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,11 +14,10 @@ from tests.bench.figures import Figure
 from tests.bench.house import BUDGET, House, running
 from tests.bench.plant import BenchPlant
 from tests.bench.progress import say
-from tests.bench.stretch import introduced, stretch
+from tests.bench.stretch import Outcome, introduced, stretch
 
 RATE = 2000.0
 EVERY_S = 2.0
-WARM_UP = 0.25  # of a soak: not part of the slope
 LAST = 0.1  # of a long run: the part that the cost is taken from
 SOAKED = 1000
 
@@ -29,10 +29,17 @@ class Memory:
     at_s: list[float]
     mb: list[float]
 
-    def slope_mb_per_h(self, after: float) -> float:
-        """Least squares over what comes after this part of it."""
-        start = int(len(self.at_s) * after)
+    def at(self, after_s: float) -> float:
+        """So long after the beginning, in MiB."""
+        return self.mb[self._index(after_s)]
+
+    def slope_mb_per_h(self, after_s: float) -> float:
+        """Least squares over what comes after so long."""
+        start = self._index(after_s)
         return linear_regression(self.at_s[start:], self.mb[start:]).slope * 3600
+
+    def _index(self, after_s: float) -> int:
+        return bisect_left(self.at_s, self.at_s[0] + after_s)
 
 
 @asynccontextmanager
@@ -58,8 +65,7 @@ async def memory(nodes: int, *, seconds: float) -> Mapping[str, Figure]:
         outcome = await stretch(house, site, RATE, seconds, sealed=False)
         rss_mb = processes.rss_mb(house.gateway.pid)
     say(f"{nodes} nodes: {rss_mb:.0f} MiB; {outcome.in_words}")
-    how = f"VmRSS of the gateway after {seconds:.0f} s of {_load(nodes)}; {outcome.verdict}"
-    return {f"rss_mb_{nodes}_nodes": Figure(round(rss_mb, 1), "MiB", how)}
+    return {f"rss_mb_{nodes}_nodes": Figure(round(rss_mb, 1), "MiB", _size_after(seconds, nodes, outcome))}
 
 
 async def cost_ratio(few: int, many: int, *, seconds: float) -> Mapping[str, Figure]:
@@ -81,18 +87,27 @@ async def cost_ratio(few: int, many: int, *, seconds: float) -> Mapping[str, Fig
     return {f"cost_ratio_{few}_to_{many}_nodes": Figure(round(cost_us[many] / cost_us[few], 3), "", how)}
 
 
-async def soak(*, seconds: float) -> Mapping[str, Figure]:
-    """Whether memory grows."""
+async def soak(*, steady_s: float, run_in_s: float, seconds: float) -> Mapping[str, Figure]:
+    """Resident memory after `steady_s`, and whether it grows in the `seconds` that follow on `run_in_s`, in which what
+    is bounded fills up.
+    """
     async with running(BenchPlant(SOAKED)) as house, introduced(house, "udp") as site, _watched(house) as rss:
-        outcome = await stretch(house, site, RATE, seconds, sealed=False)
-    slope = rss.slope_mb_per_h(WARM_UP)
-    say(f"{rss.mb[0]:.0f} to {rss.mb[-1]:.0f} MiB, {slope:+.2f} MiB/h; {outcome.in_words}")
-    how = (
-        f"slope by least squares of the gateway's VmRSS, every {EVERY_S:.0f} s, after the first "
-        f"{WARM_UP * seconds:.0f} of {seconds:.0f} s of {_load(SOAKED)}; "
-        f"from {rss.mb[0]:.0f} to {rss.mb[-1]:.0f} MiB in all; {outcome.verdict}"
+        outcome = await stretch(house, site, RATE, run_in_s + seconds, sealed=False)
+    steady_mb, begun_mb, slope = rss.at(steady_s), rss.at(run_in_s), rss.slope_mb_per_h(run_in_s)
+    say(f"{steady_mb:.0f}, {begun_mb:.0f}, {rss.mb[-1]:.0f} MiB, {slope:+.2f} MiB/h; {outcome.in_words}")
+    growth = (
+        f"slope by least squares of the gateway's VmRSS, every {EVERY_S:.0f} s, over {seconds:.0f} s of "
+        f"{_load(SOAKED)}, after {run_in_s:.0f} s of the same, in which what is bounded fills up; "
+        f"from {begun_mb:.0f} to {rss.mb[-1]:.0f} MiB; {outcome.verdict}"
     )
-    return {"soak_rss_growth_mb_per_h": Figure(round(slope, 2), "MiB/h", how)}
+    return {
+        f"rss_mb_{SOAKED}_nodes": Figure(round(steady_mb, 1), "MiB", _size_after(steady_s, SOAKED, outcome)),
+        "soak_rss_growth_mb_per_h": Figure(round(slope, 2), "MiB/h", growth),
+    }
+
+
+def _size_after(seconds: float, nodes: int, outcome: Outcome) -> str:
+    return f"VmRSS of the gateway after {seconds:.0f} s of {_load(nodes)}; {outcome.verdict}"
 
 
 def _load(nodes: int) -> str:
