@@ -35,6 +35,7 @@ from gateway.runtime.service import Service, status
 from gateway.runtime.supervision import keep_going
 from gateway.store.journal import Journal
 from gateway.store.keys import NodeKey, Registry
+from gateway.store.schema import JournalFull
 
 DECIDER, RELOADS = "decider", "reloads"
 
@@ -50,7 +51,6 @@ class Gateway:
         self._metrics = metrics
         self.parts = Parts(metrics.event)
         state_dir = settings.gateway.state_dir
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # before the journal, which would let others read it
         self._journal = Journal.open(state_dir)
         self._registry = Registry.open(state_dir)
         self._models, broken = configured.load_models(settings)
@@ -146,12 +146,15 @@ class Gateway:
             session = partial(intake.session, name, link, self._decider, count)
             self.parts.start(part, keep_going(kind, name, session, LinkFailed, count))
             return
+        pump = self._pumps[name] = self._pump(name)
+        self.parts.start(part, keep_going(kind, name, pump.session, OutputFailed, pump.count))
+
+    def _pump(self, name: str) -> Pump:
+        """The one that an Output has, or is to have."""
         journal = self._settings.gateway.state_dir
-        pump = self._pumps.get(name) or Pump(
+        return self._pumps.get(name) or Pump(
             name, partial(self._output, name), self._decider, journal, self._journal.gateway_id, self._metrics
         )
-        self._pumps[name] = pump
-        self.parts.start(part, keep_going(kind, name, pump.session, OutputFailed, pump.count))
 
     def _output(self, name: str) -> Output:
         """An Output as configured now."""
@@ -188,21 +191,34 @@ class Gateway:
         change = difference(in_force, makeup)
         if change.refused:
             return Reloaded(faults=tuple(str(Fault(key, RESTART_ONLY)) for key in change.refused))
-        if not await self._enter(settings, models):
+        if change.told() and not await self._enter(settings, models, change):
             return Reloaded(faults=("the journal cannot be written, so the change cannot be entered in it",))
         self._makeup = makeup
         await self._rewire(change)
         return Reloaded(change.told())
 
-    async def _enter(self, settings: Settings, models: Mapping[str, Model]) -> bool:
-        """Put settings in force and, if they change the plant, journal it. False: it cannot be, all is as before."""
+    async def _enter(self, settings: Settings, models: Mapping[str, Model], change: Difference) -> bool:
+        """Put settings in force and journal them. False: it cannot be, all is as before."""
         before = self._settings, dict(self._models)
-        self._adopt(settings, models)
-        await self._decider.pulse()
-        if self._plan(settings, models, self._registry.list()) == self._decider.engine.plant:
-            return True
-        self._adopt(*before)
-        return False
+
+        def in_force() -> Configured:
+            self._adopt(settings, models)
+            return self._configured(self._registry.list(), change.told())
+
+        try:
+            await self._decider.configure(in_force, await self._beginnings(change.start))
+        except JournalFull:
+            self._adopt(*before)
+            return False
+        return True
+
+    async def _beginnings(self, parts: Sequence[str]) -> dict[str, int]:
+        """The first marks of Outputs that have never been served. They are kept with the entry that adds them, so that
+        nothing decided after it is lost to them, whenever they are up. Raises JournalFull.
+        """
+        names = [name for kind, _, name in (part.partition(" ") for part in parts) if kind == "output"]
+        wanted = {self._pump(name).mark_name for name in names}
+        return dict.fromkeys(wanted - (await self._decider.marks()).keys(), self._decider.committed_event)
 
     def _adopt(self, settings: Settings, models: Mapping[str, Model]) -> None:
         self._settings = settings
@@ -223,7 +239,9 @@ class Gateway:
         self._decider.tune(self._settings.journal.group_ms, self._settings.journal.snapshot_entries)
 
     def _refresh(self, again: bool) -> Configured | None:
-        """The registry may have been changed by another process at any time; a changed plant is an entry."""
+        """The registry may have been changed by another process at any time, and the file before a start: a changed
+        configuration is an entry.
+        """
         version = self._registry.version()
         if version == self._registry_version and not again:
             return None
@@ -231,8 +249,14 @@ class Gateway:
         self._registry_version = version
         self._decider.admission.take_over(keys)
         self._strangers.set()
+        wanted, known = self._configured(keys), self._decider.configured
+        changed = wanted.plant != self._decider.engine.plant or known is None or wanted.settings != known.settings
+        return wanted if changed else None
+
+    def _configured(self, keys: tuple[NodeKey, ...], changes: tuple[str, ...] = ()) -> Configured:
+        """What is in force now, as an entry."""
         plant = self._plan(self._settings, self._models, keys)
-        return Configured(plant) if plant != self._decider.engine.plant else None
+        return Configured(plant, configured.described(self._settings, self._models), changes)
 
     def _plan(self, settings: Settings, models: Mapping[str, Model], keys: tuple[NodeKey, ...]) -> Plant:
         """The plant of these settings, addresses and all."""
@@ -253,8 +277,14 @@ class Gateway:
 
 
 async def _settle(settled: Sequence[asyncio.Event]) -> None:
-    """What a start has made stays until the end: no later collection, for which an alarm would wait, looks at it."""
-    for event in settled:
-        await event.wait()
-    gc.collect()
-    gc.freeze()
+    """What a start has made stays until the end: no collection looks at it, neither now, nor later, when an alarm would
+    wait for it.
+    """
+    gc.disable()
+    try:
+        for event in settled:
+            await event.wait()
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()

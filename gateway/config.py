@@ -113,9 +113,9 @@ JOURNAL_SPACE = GatewayAlarm(
     response_s=3600,
 )
 OUTPUT_BEHIND = GatewayAlarm(
-    cause="An output cannot deliver: alarm events wait for it, nearly as many as the gateway keeps.",
-    consequence="The oldest events that it has not delivered are given up, and it tells its peers how many.",
-    action="See to the broker, server or network of the output that is named, or raise journal.keep_events.",
+    cause="An output cannot deliver: nearly as many events wait for it as the gateway keeps.",
+    consequence="The oldest events that it has not delivered are given up. MQTT peers are told which, a PLC is not.",
+    action="See to the broker, PLC or network of the output that is named, or raise journal.keep_events or keep_mb.",
     priority="medium",
     response_s=3600,
 )

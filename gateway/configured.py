@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -140,6 +141,27 @@ def makeup(settings: Settings, plant: Plant, models: Mapping[str, Model]) -> Mak
         shown=shown,
         plant=plant,
     )
+
+
+def described(settings: Settings, models: Mapping[str, Model]) -> str:
+    """What is configured beside the Plant, as the journal keeps it: lines "key = JSON", sorted; a model has the SHA-256
+    of its manifest, and with it of its files. There are no secrets in it: stethos.toml names the files that hold them.
+    """
+    lines = [f"{key} = {json.dumps(value, sort_keys=True)}" for key, value in _beside_plant(settings)]
+    for name, model in models.items():
+        digest = hashlib.sha256(model.bundle.manifest.model_dump_json().encode()).hexdigest()
+        lines.append(f'model.{name} = "{digest}"')
+    return "\n".join(sorted(lines))
+
+
+def _beside_plant(settings: Settings) -> Iterator[tuple[str, object]]:
+    """Key path -> value, in types that JSON has."""
+    tables = {"gateway": settings.gateway, "journal": settings.journal}
+    tables |= {f"link.{table.name}": table for table in settings.link}
+    tables |= {f"output.{name}": table for name, table in settings.output if table is not None}
+    for path, table in tables.items():
+        for key, value in table.model_dump(mode="json").items():
+            yield f"{path}.{key}", value
 
 
 def _contents(table: BaseModel) -> dict[str, bytes]:

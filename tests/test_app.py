@@ -3,30 +3,36 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
-from gateway import app, configured
+from gateway import app, configured, extensions
 from gateway.app import Gateway
-from gateway.core.entry import Configured, Report, decode
+from gateway.core.command import Command, CommandKind
+from gateway.core.entry import Configured, EntryKind, Report, decode
+from gateway.core.update import Update
+from gateway.outputs import Gap, Host, OutputFailed, Present
 from gateway.runtime import decider as decider_module
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.reload import Reloaded
 from gateway.store.audit import audit
+from gateway.store.group import Group
 from gateway.store.keys import NodeKey, Registry
 from gateway.store.reader import Reader
 from gateway.training.commission import host_bundle
 from tests.cli.test_cli import CONFIG, free_port
 from tests.detectors.conftest import normal, purpose
 from tests.runtime.house import PATIENCE_S, WireNode, until
-from tests.runtime.test_decider import Failing
+from tests.runtime.test_decider import Blocked, Failing
 
 
 @pytest.fixture
@@ -138,7 +144,7 @@ async def test_a_reload_while_the_journal_cannot_be_written_changes_nothing(
     assert [plant.plant.alarms["anomaly"].action for plant in plants(config)] == ["go to {asset}", "run to {asset}"]
 
 
-async def test_what_is_live_is_taken_over_in_place_and_journals_nothing(config: Path) -> None:
+async def test_what_is_live_is_taken_over_in_place_and_journalled_once(config: Path) -> None:
     async with running(config) as gateway:
         links = [task for task in asyncio.all_tasks() if task.get_name() == "link wifi"]
         config.write_text(config.read_text() + "[journal]\ngroup_ms = 0\nsnapshot_entries = 100\nkeep_days = 1\n")
@@ -148,7 +154,29 @@ async def test_what_is_live_is_taken_over_in_place_and_journals_nothing(config: 
         )
         assert await reload(gateway) == Reloaded()
         assert [task for task in asyncio.all_tasks() if task.get_name() == "link wifi"] == links
-        assert len(plants(config)) == 1
+        first, second = plants(config)
+        assert first.plant == second.plant
+        assert second.changes == outcome.changed
+        lines = set(second.settings.splitlines())
+        assert lines - set(first.settings.splitlines()) == {
+            "journal.group_ms = 0", "journal.keep_days = 1.0", "journal.snapshot_entries = 100",
+        }  # fmt: skip
+        assert {'link.wifi.type = "udp"', 'gateway.site = "works"'} <= lines
+
+
+async def test_a_file_changed_before_a_start_is_journalled_once(config: Path) -> None:
+    for _ in range(2):
+        async with running(config) as gateway:
+            await gateway._decider.pulse()
+            assert len(plants(config)) == 1
+    edit(config, 'name = "wifi"', 'name = "wlan"')
+    for _ in range(2):
+        gateway = Gateway(config, configured.load_settings(config), Metrics())
+        work = asyncio.create_task(gateway.run())
+        await gateway._decider.pulse()
+        gateway.parts.end()
+        await asyncio.wait_for(work, PATIENCE_S)
+        assert ['link.wlan.type = "udp"' in entered.settings for entered in plants(config)] == [False, True]
 
 
 async def test_two_links_can_swap_their_ports(config: Path, registry: Registry) -> None:
@@ -198,7 +226,10 @@ async def test_a_bundle_with_other_contents_is_loaded_again(config: Path, tmp_pa
         edit(config, 'model = "fan-host"', "")
         assert await reload(gateway) == Reloaded(("model fan-host: changed", "node n1: changed", "node n2: changed"))
     models = [dict(body.plant.rescoring.models) for body in plants(config)]
-    assert models == [{"fan-host": bundle.model_sha256}, {}]
+    assert models == [{"fan-host": bundle.model_sha256}, {"fan-host": bundle.model_sha256}, {}]
+    told = [re.findall('^model.fan-host = "(.*)"$', entered.settings, re.MULTILINE) for entered in plants(config)]
+    assert [len(digests) for digests in told] == [1, 1, 0]
+    assert told[0] != told[1]
 
 
 async def test_a_password_file_that_changes_restarts_whoever_it_is_of(config: Path) -> None:
@@ -216,6 +247,117 @@ async def test_a_password_file_that_changes_restarts_whoever_it_is_of(config: Pa
         edit(config, "[output.mqtt]", "[[link]]\ntype = 'mqtt'\nname = 'm'")
         assert await reload(gateway) == Reloaded(("output mqtt: stopped", "link m: started"))
         assert "output mqtt" not in gateway.parts.names
+    first, restarted, replaced = plants(config)
+    assert (first.plant, first.settings) == (restarted.plant, restarted.settings)
+    assert [entered.changes for entered in plants(config)] == [
+        (), ("output mqtt: restarted",), ("output mqtt: stopped", "link m: started"),
+    ]  # fmt: skip
+    assert 'output.mqtt.password_file = "password"' in first.settings.splitlines()
+    assert 'link.m.password_file = "password"' in replaced.settings.splitlines()
+    assert "one" not in first.settings and "two" not in replaced.settings
+
+
+class Slow(Blocked):
+    """A slow disk that remembers what was written to it."""
+
+    writing = threading.Lock()
+    written: list[Group]
+
+    def commit(self, group: Group) -> None:
+        with self.writing:
+            super().commit(group)
+        self.written.append(group)
+
+    @classmethod
+    def configurations(cls) -> list[Group]:
+        """The groups that brought one, as far as they are durable."""
+        return [group for group in cls.written if any(row.kind == EntryKind.CONFIGURED for row in group.rows)]
+
+
+class Follower:
+    """An Output whose peer is not to be had while `down`; then it remembers the events that it is given."""
+
+    down = True
+    told: list[Update | Gap]
+
+    def __init__(self, settings: object) -> None: ...
+
+    async def open(self, host: Host, present: Present) -> None:
+        if self.down:
+            raise OutputFailed("nobody there, says the test")
+
+    async def write(self, batch: Sequence[Update | Gap]) -> None:
+        self.told += [update for update in batch if hasattr(update, "event") or isinstance(update, Gap)]
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> type[Slow]:
+    Slow.go, Slow.waiting, Slow.written = threading.Event(), threading.Event(), []
+    Slow.go.set()
+    monkeypatch.setattr(app, "Journal", Slow)
+    return Slow
+
+
+@pytest.fixture
+def follower(monkeypatch: pytest.MonkeyPatch) -> type[Follower]:
+    Follower.down, Follower.told = True, []
+    monkeypatch.setattr(extensions.output_modules()["modbus"], "Output", Follower)
+    return Follower
+
+
+def as_the_power_leaves_it(config: Path, to: Path) -> Path:
+    """Configuration and state as they are on the disk now, while nothing is being written."""
+    shutil.copytree(config.parent, to, ignore=shutil.ignore_patterns("*.sock*", "control*", "journal.lock"))
+    return to / config.name
+
+
+async def test_an_output_that_a_reload_adds_misses_nothing_after_the_answer(
+    config: Path,
+    registry: Registry,
+    slow: type[Slow],
+    follower: type[Follower],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    key = registry.add("n1", now_ms=0)
+    async with running(config) as gateway:
+        await hear(config, key)  # events that it is not to be told
+        before = gateway._decider.committed_event
+        assert before > 0
+        config.write_text(config.read_text() + "[output.modbus]\n")
+        slow.go.clear()
+        slow.waiting.clear()
+        asking = asyncio.create_task(reload(gateway))
+        acknowledged = Command(CommandKind.ACKNOWLEDGE, "me", "test", "asset/pump-1/anomaly")
+        await until(slow.waiting.is_set)
+        assert not asking.done() and "output modbus" not in gateway.parts.names
+        slow.go.set()
+        assert (await asking).changed == ("output modbus: started",)
+        assert slow.configurations()[-1].marks["event/modbus"] == before  # durable with the entry that adds it
+        event = (await gateway._decider.command(acknowledged)).event
+        assert event == before + 1
+        with slow.writing:
+            crashed = as_the_power_leaves_it(config, tmp_path_factory.mktemp("crashed") / "box")
+    follower.down = False
+    async with running(crashed):
+        await until(lambda: follower.told)
+    first = follower.told[0]
+    assert not isinstance(first, Gap) and first.event == event
+
+
+async def test_an_output_that_comes_back_goes_on_where_it_was(
+    config: Path, slow: type[Slow], follower: type[Follower]
+) -> None:
+    without = config.read_text()
+    async with running(config) as gateway:
+        for text, changed in (
+            (without + "[output.modbus]\n", "output modbus: started"), (without, "output modbus: stopped"),
+            (without + "[output.modbus]\n", "output modbus: started"),
+        ):  # fmt: skip
+            config.write_text(text)
+            assert (await reload(gateway)).changed == (changed,)
+        assert ["event/modbus" in group.marks for group in slow.configurations()] == [False, True, False, False]
 
 
 ODD_OUTPUT = """

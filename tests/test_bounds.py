@@ -126,3 +126,13 @@ def test_every_alarm_on_the_page_is_one_of_the_gateways() -> None:
 def test_every_row_says_what_happens() -> None:
     assert len(rows()) > 30
     assert all(len(row) == 5 and row[1] for row in rows())
+
+
+def test_the_bound_of_the_memory_is_on_the_page_with_what_tells_before() -> None:
+    [row] = [row for row in rows() if row[0].startswith("memory of")]
+    assert "`MemoryMax`" in row[1]
+    assert "gateway/runtime/memory.py" in row[1]
+    unit = (ROOT / "deploy" / "systemd" / "stethos.service").read_text(encoding="utf-8")
+    assert re.search(r"^MemoryMax=\d", unit, re.MULTILINE)
+    metrics = (ROOT / "gateway" / "runtime" / "metrics.py").read_text(encoding="utf-8")
+    assert all(f'"{name}"' in metrics for name in re.findall(r"`(stethos_[a-z]+_[a-z_]*(?:bound|bytes))`", PAGE))

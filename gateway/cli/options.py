@@ -16,7 +16,7 @@ from gateway.runtime.history import HistoryUnreadable
 from gateway.runtime.parts import PartFailed
 from gateway.store.backup import BackupBroken
 from gateway.store.keys import RegistryBroken, RegistryRefused
-from gateway.store.schema import JournalBroken, JournalFull
+from gateway.store.schema import JournalBroken, JournalFull, JournalRefused
 
 WIDE = 400
 """Columns of a table that goes into a pipe or a file: no cell is cut."""
@@ -42,6 +42,9 @@ def faults_to_shell() -> Iterator[None]:
     except ConfigurationFaulty as error:
         click.echo(error, err=True)
         raise SystemExit(os.EX_CONFIG) from error
+    except (ControlFailed, JournalFull, JournalRefused) as error:
+        click.echo(error, err=True)
+        raise SystemExit(os.EX_TEMPFAIL) from error
     except (
         JournalBroken,
         RegistryBroken,
@@ -53,6 +56,3 @@ def faults_to_shell() -> Iterator[None]:
     ) as error:
         click.echo(error, err=True)
         raise SystemExit(1) from error
-    except (ControlFailed, JournalFull) as error:
-        click.echo(error, err=True)
-        raise SystemExit(os.EX_TEMPFAIL) from error

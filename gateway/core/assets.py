@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from gateway.core.alarm import Alarms
@@ -37,6 +36,7 @@ class AssetDesk:
         self.quality: dict[str, Quality] = {}  # asset -> how far its nodes can be trusted to speak up
         self.anomalous_ms: dict[str, int] = {}  # node -> its newest anomalous Window
         self.normal_ms: dict[str, int] = {}  # node -> its newest normal one
+        self._shown: dict[str, tuple[object, ...]] = {}  # asset -> its Tags' values and their quality, as said last
 
     def configured(self, plant: Plant, name: str, at_ms: int) -> None:
         """The asset is part of the plant, perhaps with another rule than before: what is going on is judged anew,
@@ -57,7 +57,7 @@ class AssetDesk:
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
         """The asset is no longer part of the plant."""
         self._incidents.drop(name, plant, at_ms)
-        for state in (self.evidence, self.forgotten_ms, self.quality):
+        for state in (self.evidence, self.forgotten_ms, self.quality, self._shown):
             state.pop(name, None)
 
     def trust(self, plant: Plant, name: str, quality: Quality, at_ms: int) -> None:
@@ -83,7 +83,7 @@ class AssetDesk:
     def normal(self, plant: Plant, name: str, node: str, event_ms: int, at_ms: int) -> None:
         """A node has looked at the asset and found it normal."""
         before_ms = self.normal_ms.get(node, 0)
-        self.normal_ms[node] = max(event_ms, before_ms)
+        self.normal_ms[node] = event_ms if event_ms > before_ms else before_ms
         if self.anomalous_ms.get(node, 0) <= before_ms:
             return
         if answered := self.evidence[name].answered(node, event_ms, plant.assets[name].rule.k):
@@ -91,9 +91,9 @@ class AssetDesk:
         else:
             self.on_timer(plant, name, event_ms, at_ms)
 
-    def replace(self, plant: Plant, name: str, entry: int, verdict: Verdict | None, at_ms: int) -> None:
-        """A Verdict is seen differently now, or (None) no longer stands."""
-        old = self.evidence[name].take(entry)
+    def replace(self, plant: Plant, name: str, entry: int, event_ms: int, verdict: Verdict | None, at_ms: int) -> None:
+        """The Verdict of an entry is seen differently now, or (None) no longer stands."""
+        old = self.evidence[name].take(entry, event_ms)
         if old is None:
             self._ledger.count("score_of_forgotten_window")
             return
@@ -116,34 +116,32 @@ class AssetDesk:
 
     def on_timer(self, plant: Plant, name: str, due_ms: int, at_ms: int) -> None:
         """Evidence has left the window, or the asset has been quiet for a while."""
-        if name not in plant.assets:
-            return
-        self._close_if_quiet(plant, name, due_ms, at_ms)
-        self._ask_again(plant, name, at_ms)
-        self._show(plant, name, due_ms, at_ms)
+        if name in plant.assets:
+            self._settle(plant, name, due_ms, at_ms)
 
     def judge(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
         """Ask the rule again about the moment in the plant at which a Verdict came or went, and say what is different
         now. What is over is judged like what goes on, so that late data needs no rules of its own.
         """
         rule, evidence = plant.assets[name].rule, self.evidence[name]
+        gap_ms = rule.gap_ms
         reach_ms = _reach_ms(rule, at_ms)
         if evidence.verdicts and evidence.verdicts[0].event_ms <= reach_ms:
             self._forget(name, reach_ms)
-        runs = evidence.near(moment_ms, rule.gap_ms)
+        runs = evidence.near(moment_ms, gap_ms)
         from_ms = min(moment_ms, runs[0][0].event_ms) if runs else moment_ms
         to_ms = max(moment_ms, runs[-1][-1].event_ms) if runs else moment_ms
-        groundless = self._incidents.touching(name, from_ms, to_ms, rule.gap_ms)
+        groundless = self._incidents.touching(name, from_ms, to_ms, gap_ms)
         for run in reversed(runs):  # of a run that has fallen apart, the newest part goes on as what it was
-            bouts = self._incidents.touching(name, run[0].event_ms, run[-1].event_ms, rule.gap_ms)
+            bouts = groundless
+            if run[0].event_ms != from_ms or run[-1].event_ms != to_ms:
+                bouts = self._incidents.touching(name, run[0].event_ms, run[-1].event_ms, gap_ms)
             if self._judge_run(plant, name, run, bouts, at_ms):
                 groundless = [b for b in groundless if b not in bouts]
         for bout in groundless:
             if not self._straddles(name, bout.episode):
                 self._refute(plant, bout, moment_ms, at_ms)
-        self._close_if_quiet(plant, name, moment_ms, at_ms)
-        self._ask_again(plant, name, at_ms)
-        self._show(plant, name, moment_ms, at_ms)
+        self._settle(plant, name, moment_ms, at_ms)
 
     def _judge_run(self, plant: Plant, name: str, run: Sequence[Verdict], bouts: Sequence[Bout], at_ms: int) -> bool:
         """One run of Verdicts, and the bouts that it may be. False if it does not meet the rule."""
@@ -169,12 +167,12 @@ class AssetDesk:
         moments = range(bout.episode.last_ms + gap_ms - 1, until_ms, gap_ms - 1)
         if len(moments) * len(words) >= MAX_VERDICTS // 2 or not words:
             self._forget(name, bout.episode.last_ms)  # too long to be spelt out: the incident remembers
-            bout.episode = replace(bout.episode, last_ms=until_ms - 1)
+            bout.episode = bout.episode._replace(last_ms=until_ms - 1)
             return
         for moment_ms in moments:
-            bout.episode = replace(bout.episode, last_ms=moment_ms)
+            bout.episode = bout.episode._replace(last_ms=moment_ms)
             for word in words:
-                self.evidence[name].add(replace(word, event_ms=moment_ms, basis=Basis.LAST_WORD))
+                self.evidence[name].add(word._replace(event_ms=moment_ms, basis=Basis.LAST_WORD))
 
     def _is_over(self, plant: Plant, name: str, episode: Episode, at_ms: int) -> bool:
         """Quiet for long enough, and not held. Silence is no all-clear: an episode is held while k of its nodes have
@@ -188,8 +186,9 @@ class AssetDesk:
 
     def _unanswered(self, plant: Plant, name: str) -> list[str]:
         """Nodes whose newest word on the asset is "anomalous"."""
-        nodes = (node.name for node in plant.nodes_of[name])
-        return [n for n in nodes if self.anomalous_ms.get(n, 0) > self.normal_ms.get(n, 0)]
+        anomalous_ms, normal_ms = self.anomalous_ms, self.normal_ms
+        spoken = [node.name for node in plant.nodes_of[name] if node.name in anomalous_ms]
+        return [n for n in spoken if anomalous_ms[n] > normal_ms.get(n, 0)]
 
     def _last_words(self, plant: Plant, name: str) -> list[Verdict]:
         """The newest Verdicts of those nodes, as far as they are at hand."""
@@ -199,7 +198,7 @@ class AssetDesk:
     def _begin(self, plant: Plant, name: str, episode: Episode, at_ms: int) -> None:
         bout = self._incidents.join(name, episode, plant, at_ms)
         over_ms = episode.last_ms + plant.assets[name].rule.gap_ms
-        alarm = AlarmId(Scope.ASSET, name, AlarmKind.ANOMALY)
+        alarm = _anomaly(name)
         if self._is_over(
             plant, name, episode, at_ms
         ):  # it is history: raised and returned, unless the present or the on-delay says otherwise
@@ -248,7 +247,7 @@ class AssetDesk:
         return list(self._incidents.incidents[bout.incident].bouts)
 
     def _alarm(self, plant: Plant, bout: Bout, present: bool, source_ms: int, at_ms: int) -> None:
-        alarm = AlarmId(Scope.ASSET, bout.asset, AlarmKind.ANOMALY)
+        alarm = _anomaly(bout.asset)
         incident = self._incidents.incidents.get(bout.incident)
         first_out = incident is not None and incident.origin == bout.asset
         self._alarms.condition(alarm, present, source_ms, at_ms, plant.text_of(alarm), bout.incident, first_out)
@@ -262,30 +261,48 @@ class AssetDesk:
         self.evidence[name].forget(until_ms + 1)
         self._incidents.forget(name, until_ms)
 
-    def _ask_again(self, plant: Plant, name: str, at_ms: int) -> None:
+    def _settle(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
+        """End what has been quiet, ask to be woken when the next Evidence leaves the window or the quiet time ends, and
+        say how the asset is.
+        """
+        self._close_if_quiet(plant, name, moment_ms, at_ms)
         rule = plant.assets[name].rule
-        if standing := self.evidence[name].standing(rule, at_ms):
+        standing = self.evidence[name].standing(rule, at_ms)
+        if standing:
             self._timers.ask(f"asset:{name}", standing[0].event_ms + rule.window_ms)
         if (bout := self._incidents.active(name)) and bout.episode.last_ms + rule.gap_ms > at_ms:
             self._timers.ask(f"asset:{name}", bout.episode.last_ms + rule.gap_ms)  # later, only a message ends it
+        self._say(plant, name, standing, moment_ms)
 
     def _show(self, plant: Plant, name: str, moment_ms: int, at_ms: int) -> None:
-        standing = self.evidence[name].standing(plant.assets[name].rule, at_ms) + self._last_words(plant, name)
+        self._say(plant, name, self.evidence[name].standing(plant.assets[name].rule, at_ms), moment_ms)
+
+    def _say(self, plant: Plant, name: str, standing: Sequence[Verdict], moment_ms: int) -> None:
+        """The asset's Tags. Looking again mostly finds what has been said: that costs one comparison."""
+        nodes = {verdict.node for verdict in standing}
+        score_pct = max([verdict.score_pct for verdict in standing], default=0)
+        for node in self._unanswered(plant, name):
+            if node not in nodes and (word := self.evidence[name].newest_of(node)):
+                nodes.add(node)
+                score_pct = max(score_pct, word.score_pct)
         bout = self._incidents.active(name)
-        state = INCIDENT if bout else SUSPECT if standing else NORMAL
-        values = (
-            state,
-            len({v.node for v in standing}),
-            max((v.score_pct for v in standing), default=0),
-            bout.incident if bout else 0,
-        )
-        for tag, value in zip(_shown(name), values, strict=True):
-            self._ledger.derived(tag, value, moment_ms, self.quality[name])
+        state = INCIDENT if bout else SUSPECT if nodes else NORMAL
+        values, quality = (state, len(nodes), score_pct, bout.incident if bout else 0), self.quality[name]
+        if self._shown.get(name) == (values, quality):
+            return
+        self._shown[name] = (values, quality)
+        for tag, value in zip(_tags(name), values, strict=True):
+            self._ledger.derived(tag, value, moment_ms, quality)
 
 
 @lru_cache(maxsize=1 << 15)
-def _shown(name: str) -> tuple[TagId, ...]:
+def _tags(name: str) -> tuple[TagId, ...]:
     return tuple(TagId(Scope.ASSET, name, tag) for tag in ("state", "evidence", "score", "incident"))
+
+
+@lru_cache(maxsize=1 << 15)
+def _anomaly(name: str) -> AlarmId:
+    return AlarmId(Scope.ASSET, name, AlarmKind.ANOMALY)
 
 
 def _reach_ms(rule: Rule, at_ms: int) -> int:
@@ -295,8 +312,7 @@ def _reach_ms(rule: Rule, at_ms: int) -> int:
 
 def _spanning(episodes: Sequence[Episode]) -> Episode:
     """Several episodes, oldest first, as one."""
-    return replace(
-        episodes[0],
+    return episodes[0]._replace(
         last_ms=max(episode.last_ms for episode in episodes),
         nodes=tuple(sorted({node for episode in episodes for node in episode.nodes})),
         score_pct=max(episode.score_pct for episode in episodes),
@@ -307,4 +323,4 @@ def _continued(beginning: Episode, run: Sequence[Verdict]) -> Episode:
     """An episode whose beginning only its incident remembers, with what has been said since."""
     nodes = tuple(sorted({*beginning.nodes, *(v.node for v in run)}))
     score_pct = max(beginning.score_pct, *(v.score_pct for v in run))
-    return replace(beginning, last_ms=max(beginning.last_ms, run[-1].event_ms), nodes=nodes, score_pct=score_pct)
+    return beginning._replace(last_ms=max(beginning.last_ms, run[-1].event_ms), nodes=nodes, score_pct=score_pct)

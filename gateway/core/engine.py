@@ -71,13 +71,14 @@ class Engine:
             self.nodes.heard(body)
         elif isinstance(body, Started):
             self.nodes.restarted(self.now_ms - before_ms)
-        if self.plant is not None:
+        if self.plant is not None and self.timers.any_due(self.now_ms):
             self._fire_timers(self.plant)
         match body:
             case Report() as report if self.plant:  # first: nearly all are
                 self.nodes.report(self.plant, entry.id, report, self.now_ms)
             case Configured(plant):
-                self._configure(plant)
+                if plant != self.plant:  # else only what is configured beside it has changed
+                    self._configure(plant)
             case Started():
                 if self.plant is not None:
                     self._started(self.plant)

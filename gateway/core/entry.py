@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from gateway.core.command import Command, CommandKind
 from gateway.core.plant import AlarmKind, AlarmText, Plant, Scope
 from gateway.core.roster import gateway_alarms
-from gateway.wire.cbor import ARRAY, UINT, byte_string, head, text
+from gateway.wire.cbor import ARRAY, UINT, array, byte_string, head, text
 from gateway.wire.messages import UpMessage, decode_up
 
 
@@ -34,7 +34,7 @@ class EntryKind(StrEnum):
     NOTICED = "noticed"
 
 
-VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 2}
+VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 3}
 
 
 class EntryBroken(ValueError):  # noqa: N818 - named like the other faults of stored things
@@ -43,9 +43,15 @@ class EntryBroken(ValueError):  # noqa: N818 - named like the other faults of st
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """From here on this plant is in force."""
+    """From here on this plant is in force.
+
+    No decision rests on the rest, which is for people: `settings`, what is configured beside the plant, as lines
+    "key = value", without secrets ("": not kept, before 0.2); `changes`, what a reload has changed, in words.
+    """
 
     plant: Plant
+    settings: str = ""
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +137,19 @@ def with_gateway_alarms(plant: dict[str, Any]) -> dict[str, Any]:
     return plant | {"alarms": plant["alarms"] | {kind: texts[kind] for kind in texts if kind not in plant["alarms"]}}
 
 
-_REPORT_HEAD = head(ARRAY, 6)
-_name = lru_cache(maxsize=1 << 15)(text)
+_REPORT = EntryKind.REPORT, VERSIONS[EntryKind.REPORT]
+_SCORE = EntryKind.SCORE, VERSIONS[EntryKind.SCORE]
+
+
+@lru_cache(maxsize=1 << 15)
+def _report_head(node: str, link: str) -> bytes:
+    return head(ARRAY, 6) + text(node) + text(link)
+
 
 Upcaster = Callable[[list[Any]], list[Any]]
 UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {
     (EntryKind.CONFIGURED, 1): lambda fields: [with_gateway_alarms(fields[0])],
+    (EntryKind.CONFIGURED, 2): lambda fields: [*fields, "", []],
 }
 """(kind, version) -> a function from the fields of that version to those of the next."""
 
@@ -144,14 +157,14 @@ UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {
 def encode(body: Body) -> tuple[EntryKind, int, bytes]:
     """Kind, version and bytes of an entry's body."""
     match body:
-        case Report(node, link, seq, key_generation, received_ms, payload, _):  # by far the most: put together by hand
-            numbers = head(UINT, seq) + head(UINT, key_generation) + head(UINT, received_ms)
-            data = _REPORT_HEAD + _name(node) + _name(link) + numbers + byte_string(payload)
-            return EntryKind.REPORT, VERSIONS[EntryKind.REPORT], data
+        case Report():  # by far the most: put together by hand
+            r = body
+            numbers = head(UINT, r.seq) + head(UINT, r.key_generation) + head(UINT, r.received_ms)
+            return *_REPORT, _report_head(r.node, r.link) + numbers + byte_string(r.payload)
+        case Scored():
+            return *_SCORE, array(body)
         case Tick():
             kind, fields = EntryKind.TICK, []
-        case Scored(window, value, threshold, model, failure):
-            kind, fields = EntryKind.SCORE, [window, value, threshold, model, failure]
         case Commanded(command):
             c = command
             kind = EntryKind.COMMAND
@@ -160,8 +173,8 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             kind, fields = EntryKind.STARTED, [version]
         case Noticed(what, active, source_ms, detail):
             kind, fields = EntryKind.NOTICED, [str(what), active, source_ms, detail]
-        case Configured(plant):
-            kind, fields = EntryKind.CONFIGURED, [_PLANT.dump_python(plant)]
+        case Configured(plant, settings, changes):
+            kind, fields = EntryKind.CONFIGURED, [_PLANT.dump_python(plant), settings, changes]
     return kind, VERSIONS[kind], cbor2.dumps(fields)
 
 
@@ -170,13 +183,11 @@ def decode(kind: str, version: int, data: bytes) -> Body:
     try:
         entry_kind = EntryKind(kind)
         fields = cast(list[object], cbor2.loads(data))
-        while version < VERSIONS[entry_kind]:
-            fields = UPCASTERS[entry_kind, version](fields)
-            version += 1
-        if version != VERSIONS[entry_kind]:
-            raise EntryBroken(
-                f"{kind} version {version} is newer than this release, which knows {VERSIONS[entry_kind]}"
-            )
+        known = VERSIONS[entry_kind]
+        for older in range(version, known):
+            fields = UPCASTERS[entry_kind, older](fields)
+        if version > known:
+            raise EntryBroken(f"{kind} version {version} is newer than this release, which knows {known}")
         return _body(entry_kind, fields)
     except EntryBroken:
         raise
@@ -198,6 +209,6 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             return Started(version)
         case EntryKind.NOTICED, [str(what), bool(active), int(source_ms), str(detail)]:
             return Noticed(AlarmKind(what), active, source_ms, detail)
-        case EntryKind.CONFIGURED, [dict(plant)]:
-            return Configured(_PLANT.validate_python(plant))
+        case EntryKind.CONFIGURED, [dict(plant), str(settings), list(changes)]:
+            return Configured(_PLANT.validate_python(plant), settings, tuple(map(str, changes)))
     raise EntryBroken(f"{kind}: fields that do not fit")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.core.evidence import Episode
 from gateway.core.ledger import Ledger
@@ -47,7 +47,7 @@ class Incident:
     @property
     def assets(self) -> tuple[str, ...]:
         """Those that are part of it, in the order in which they joined."""
-        return tuple(dict.fromkeys(bout.asset for bout in self.bouts))
+        return tuple(dict.fromkeys([bout.asset for bout in self.bouts]))
 
 
 class Incidents:
@@ -59,20 +59,32 @@ class Incidents:
         self.open_count = 0
         self.incidents: dict[int, Incident] = {}
         self.bouts: dict[str, list[Bout]] = {}  # asset -> its reachable bouts, by onset
+        self._going_on: dict[str, list[Bout]] = {}  # those of them that are not over: asked for with every Verdict
+
+    def take_over(self, incidents: Iterable[Incident]) -> None:
+        """The state of a snapshot."""
+        self.incidents = {incident.id: incident for incident in incidents}
+        self.open_count = sum(incident.open for incident in self.incidents.values())
+        bouts = [bout for incident in self.incidents.values() for bout in incident.bouts if bout.reachable]
+        for bout in sorted(bouts, key=_onset_ms):
+            self.bouts.setdefault(bout.asset, []).append(bout)
+        for asset in self.bouts:
+            self._see_what_goes_on(asset)
 
     def active(self, asset: str) -> Bout | None:
         """The newest bout of an asset that is not over."""
-        return next((bout for bout in reversed(self.bouts.get(asset, ())) if not bout.over), None)
+        going_on = self._going_on.get(asset)
+        return going_on[-1] if going_on else None
 
-    def unfinished(self, asset: str) -> list[Bout]:
+    def unfinished(self, asset: str) -> Sequence[Bout]:
         """Bouts of an asset that are not over, oldest first; several only where late news are a node's last word."""
-        return [bout for bout in self.bouts.get(asset, ()) if not bout.over]
+        return self._going_on.get(asset, ())
 
     def touching(self, asset: str, from_ms: int, to_ms: int, gap_ms: int) -> list[Bout]:
         """An asset's bouts that a stretch of time belongs to or follows by less than `gap_ms`, oldest first."""
         return [
             bout for bout in self.bouts.get(asset, ())
-            if bout.episode.onset_ms <= to_ms and from_ms < bout.episode.last_ms + gap_ms
+            if from_ms < bout.episode.last_ms + gap_ms and bout.episode.onset_ms <= to_ms  # most are long past
         ]  # fmt: skip
 
     def join(self, asset: str, episode: Episode, plant: Plant, at_ms: int) -> Bout:
@@ -88,6 +100,7 @@ class Incidents:
         bout.incident = incident.id
         incident.bouts.append(bout)
         insort(self.bouts.setdefault(asset, []), bout, key=_onset_ms)
+        self._see_what_goes_on(asset)
         incident.origin = _origin(incident, plant)
         self._say(incident, transition, episode.decided_ms, at_ms)
         return bout
@@ -102,7 +115,9 @@ class Incidents:
         for other in swallowed:
             incident.bouts.remove(other)
             self.bouts[other.asset].remove(other)
-        self.bouts[bout.asset].sort(key=_onset_ms)
+        if episode.onset_ms != old.onset_ms:
+            self.bouts[bout.asset].sort(key=_onset_ms)
+        self._see_what_goes_on(bout.asset)
         origin, incident.origin = incident.origin, _origin(incident, plant)
         grown = set(episode.nodes) > set(old.nodes) and episode.onset_ms >= old.onset_ms
         if grown or len(numbers) > 1 or (incident.open and not incident.said_open):
@@ -116,6 +131,7 @@ class Incidents:
     def quieten(self, bout: Bout, source_ms: int, at_ms: int) -> None:
         """An asset has been quiet for long enough."""
         bout.over = True
+        self._see_what_goes_on(bout.asset)
         incident = self.incidents[bout.incident]
         if not incident.open:
             self._say(incident, IncidentTransition.CLOSED, source_ms, at_ms)
@@ -124,6 +140,7 @@ class Incidents:
         """The ground of a bout has been taken away."""
         bout.over = True
         self.bouts[bout.asset].remove(bout)
+        self._see_what_goes_on(bout.asset)
         incident = self.incidents[bout.incident]
         if len(incident.bouts) > 1:
             incident.bouts.remove(bout)
@@ -148,6 +165,7 @@ class Incidents:
     def drop(self, asset: str, plant: Plant, at_ms: int) -> None:
         """An asset is no longer part of the plant."""
         self.bouts.pop(asset, None)
+        self._going_on.pop(asset, None)
         for incident in [i for i in self.incidents.values() if asset in i.assets]:
             others = [bout for bout in incident.bouts if bout.asset != asset]
             if others:
@@ -163,13 +181,19 @@ class Incidents:
                 self._say(incident, IncidentTransition.CLOSED, at_ms, at_ms)
             del self.incidents[incident.id]
 
+    def _see_what_goes_on(self, asset: str) -> None:
+        self._going_on[asset] = [bout for bout in self.bouts.get(asset, ()) if not bout.over]
+
     def _fitting(self, bout: Bout, plant: Plant) -> set[int]:
         """Incidents with a neighbour's bout near in time, by number."""
+        neighbours = plant.neighbours[bout.asset]
+        if not neighbours:
+            return set()
         first_ms = bout.episode.onset_ms - plant.correlate_ms
         last_ms = bout.episode.last_ms + plant.correlate_ms
         return {
             other.incident
-            for name in plant.neighbours[bout.asset]
+            for name in neighbours
             for other in self.bouts.get(name, ())
             if other.episode.onset_ms <= last_ms and first_ms <= other.episode.last_ms
         }
@@ -198,7 +222,10 @@ class Incidents:
         self, incident: Incident, transition: IncidentTransition, source_ms: int, at_ms: int, *, ended: bool = False
     ) -> None:
         """Publish the incident as it stands."""
-        is_open = incident.open and not ended
+        is_open, bouts = incident.open and not ended, incident.bouts
+        nodes = bouts[0].episode.nodes  # which is all, nearly always
+        if len(bouts) > 1:
+            nodes = tuple(sorted({node for bout in bouts for node in bout.episode.nodes}))
         self.open_count += is_open - incident.said_open
         incident.said_open = is_open
         self._ledger.say(
@@ -207,9 +234,9 @@ class Incidents:
                 incident.id,
                 transition,
                 incident.assets,
-                tuple(sorted({node for bout in incident.bouts for node in bout.episode.nodes})),
+                nodes,
                 incident.origin,
-                min(bout.episode.onset_ms for bout in incident.bouts),
+                min([bout.episode.onset_ms for bout in bouts]),
                 source_ms,
                 at_ms,
                 is_open,
@@ -223,6 +250,8 @@ def _onset_ms(bout: Bout) -> int:
 
 def _origin(incident: Incident, plant: Plant) -> str:
     """Where it probably began: the earliest onset; of equal ones that which feeds another, then by name."""
+    if len(incident.bouts) == 1:  # nearly always
+        return incident.bouts[0].asset
     first_ms = min(bout.episode.onset_ms for bout in incident.bouts)
     firsts = sorted({bout.asset for bout in incident.bouts if bout.episode.onset_ms == first_ms})
     return next((n for n in firsts if any(f in firsts for f in plant.assets[n].feeds)), firsts[0])
@@ -233,8 +262,8 @@ def _condense(incident: Incident, bout: Bout) -> None:
     kept = next(b for b in incident.bouts if b.asset == bout.asset and not b.reachable)
     if kept is not bout:
         a, b = kept.episode, bout.episode
-        kept.episode = replace(
-            a, onset_ms=min(a.onset_ms, b.onset_ms), last_ms=max(a.last_ms, b.last_ms),
+        kept.episode = a._replace(
+            onset_ms=min(a.onset_ms, b.onset_ms), last_ms=max(a.last_ms, b.last_ms),
             nodes=tuple(sorted({*a.nodes, *b.nodes})), score_pct=max(a.score_pct, b.score_pct),
         )  # fmt: skip
         incident.bouts.remove(bout)

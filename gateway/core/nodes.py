@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
@@ -14,17 +15,37 @@ from gateway.core.liveness import Alive, Schedule
 from gateway.core.plant import NODE_TAGS, AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
 from gateway.core.timers import Timers
-from gateway.core.update import Quality, Value
+from gateway.core.update import Quality
 from gateway.wire import age, score
 from gateway.wire.messages import Birth, Features, Flag, Health, Window
 
 FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
-MEASURED = tuple(t.name for t in NODE_TAGS if t.name != "liveness")
 _WELL = (Alive.ON_TIME, 0, True)
-JUDGED = ("score", "host_score", "anomalous")
-"""Tags that a sensor fault makes worthless."""
+
+
+class NodeTags(NamedTuple):
+    """The Tags of one node, in the order of NODE_TAGS."""
+
+    liveness: TagId
+    anomalous: TagId
+    score: TagId
+    host_score: TagId
+    sensor: TagId
+    battery: TagId
+    temperature: TagId
+    link: TagId
+
+    @property
+    def measured(self) -> tuple[TagId, ...]:
+        """Those that go stale with the node."""
+        return tuple(tag for tag in self if tag is not self.liveness)
+
+    @property
+    def judged(self) -> tuple[TagId, ...]:
+        """Those that a sensor fault makes worthless."""
+        return self.score, self.host_score, self.anomalous
 
 
 @dataclass(slots=True)
@@ -71,8 +92,9 @@ class NodeDesk:
             self._leave(plant, name, state.asset, at_ms)
             state.asset = node.asset
         broken = bool(node.model) and node.model not in plant.rescoring.models
-        self._ledger.configuration(_tag_id(name, "host_score"), broken=broken)
-        new = self._ledger.tags[_tag_id(name, "liveness")].value is None
+        tags = _tags(name)
+        self._ledger.configuration(tags.host_score, broken=broken)
+        new = self._ledger.tags[tags.liveness].value is None
         self._judge_liveness(plant, name, at_ms, say=new)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
@@ -119,6 +141,7 @@ class NodeDesk:
     def _take_in(self, plant: Plant, entry: int, name: str, report: Report, at_ms: int) -> None:
         message = report.message
         event_ms = min(report.received_ms, at_ms) - age.decode(message.age)
+        tags = _tags(name)
         match message:
             case Health():  # first: nearly all are
                 fault = message.why if _is_fault(message.why) else 0
@@ -126,11 +149,11 @@ class NodeDesk:
                 if not fault:
                     self._looked(plant, name, message.score, event_ms, at_ms)
                 tag = self._ledger.tag
-                tag(_tag_id(name, "battery"), message.battery_mv, event_ms)
+                tag(tags.battery, message.battery_mv, event_ms)
                 if message.temperature_cdeg is not None:
-                    tag(_tag_id(name, "temperature"), message.temperature_cdeg, event_ms)
+                    tag(tags.temperature, message.temperature_cdeg, event_ms)
                 if message.link_dbm is not None:
-                    tag(_tag_id(name, "link"), message.link_dbm, event_ms)
+                    tag(tags.link, message.link_dbm, event_ms)
             case Flag() if _is_fault(message.why):
                 self._sensor(plant, name, message.why, event_ms, at_ms)
             case Flag():
@@ -150,19 +173,20 @@ class NodeDesk:
             self._ledger.count("score_not_awaited")
             return
         if scored.failure:
-            self._ledger.configuration(_tag_id(pending.node, "host_score"), broken=True)
+            self._ledger.configuration(_tags(pending.node).host_score, broken=True)
             self.unscored(plant, scored.window)
             return
         del self._rescores.pending[scored.window]
         name, event_ms = pending.node, pending.event_ms
         anomalous = scored.value > scored.threshold
         percent = min(scored.value * 100 // max(scored.threshold, 1), 100_000)
-        self._tag(name, "host_score", percent, event_ms)
-        self._tag(name, "anomalous", anomalous, event_ms)
+        tags, quality = _tags(name), self._judged_quality(name)
+        self._ledger.tag(tags.host_score, percent, event_ms, quality)
+        self._ledger.tag(tags.anomalous, anomalous, event_ms, quality)
         asset = plant.nodes[name].asset
         verdict = Verdict(event_ms, scored.window, name, Basis.SCORE, percent, 0) if anomalous else None
         if pending.claimed:
-            self._assets.replace(plant, asset, scored.window, verdict, at_ms)
+            self._assets.replace(plant, asset, scored.window, event_ms, verdict, at_ms)
         elif verdict:
             self._assets.add(plant, asset, verdict, at_ms)
 
@@ -174,7 +198,7 @@ class NodeDesk:
         self._ledger.count("window_unscored")
         if pending.claimed:
             evidence = self._assets.evidence[plant.nodes[pending.node].asset]
-            if claim := evidence.take(entry):
+            if claim := evidence.take(entry, pending.event_ms):
                 evidence.add(Verdict(claim.event_ms, entry, claim.node, Basis.UNSCORED, claim.score_pct, claim.why))
 
     def on_timer(self, plant: Plant, name: str, at_ms: int) -> None:
@@ -189,17 +213,21 @@ class NodeDesk:
         percent = score.percent(flag.score)
         waits = self._rescore(plant, entry, name, flag.features, event_ms, at_ms, claimed=True)
         alone = bool(plant.nodes[name].model)  # a second opinion was wanted
-        self._tag(name, "score", percent, event_ms)
-        self._tag(name, "anomalous", True, event_ms, Quality.UNSCORED if alone else Quality.GOOD)
+        tags = _tags(name)
+        self._ledger.tag(tags.score, percent, event_ms, self._judged_quality(name))
+        self._ledger.tag(
+            tags.anomalous, True, event_ms, self._judged_quality(name, Quality.UNSCORED if alone else Quality.GOOD)
+        )
         basis = Basis.CLAIM if waits else Basis.UNSCORED
         verdict = Verdict(event_ms, entry, name, basis, percent, flag.why)
         self._assets.add(plant, plant.nodes[name].asset, verdict, at_ms)
 
     def _looked(self, plant: Plant, name: str, code: int, event_ms: int, at_ms: int) -> None:
         """A node has looked at its machine and says how it scored."""
-        self._tag(name, "score", score.percent(code), event_ms)
+        tags, quality = _tags(name), self._judged_quality(name)
+        self._ledger.tag(tags.score, score.percent(code), event_ms, quality)
         if code <= score.AT_THRESHOLD:
-            self._tag(name, "anomalous", False, event_ms)
+            self._ledger.tag(tags.anomalous, False, event_ms, quality)
             self._assets.normal(plant, plant.nodes[name].asset, name, event_ms, at_ms)
 
     def _rescore(
@@ -207,11 +235,13 @@ class NodeDesk:
         claimed: bool,
     ) -> bool:  # fmt: skip
         """Let a Window wait for the gateway's model; False if none will look at it."""
+        if features is None:
+            return False
         model = plant.nodes[name].model
-        if not model or features is None:
+        if not model:
             return False
         if model not in plant.rescoring.models:
-            self._ledger.configuration(_tag_id(name, "host_score"), broken=True)
+            self._ledger.configuration(_tags(name).host_score, broken=True)
             self._ledger.count("model_missing")
             return False
         deadline_ms = at_ms + plant.rescoring.deadline_ms
@@ -221,7 +251,7 @@ class NodeDesk:
 
     def _sensor(self, plant: Plant, name: str, fault: int, event_ms: int, at_ms: int) -> None:
         """What a message says of the sensor; news older than what is known changes nothing."""
-        state, tag = self.nodes[name], _tag_id(name, "sensor")
+        state, tag = self.nodes[name], _tags(name).sensor
         known = self._ledger.tags[tag]
         if event_ms < known.source_ms and known.quality is not Quality.NO_DATA:
             if fault:
@@ -232,8 +262,8 @@ class NodeDesk:
             return
         was, state.fault = state.fault, fault
         if fault:
-            for judged in JUDGED:
-                self._ledger.requalify(_tag_id(name, judged), Quality.SENSOR)
+            for judged in _tags(name).judged:
+                self._ledger.requalify(judged, Quality.SENSOR)
         if bool(was) != bool(fault):
             alarm = AlarmId(Scope.NODE, name, AlarmKind.SENSOR_FAULT)
             self._alarms.condition(alarm, bool(fault), event_ms, at_ms, plant.text_of(alarm))
@@ -249,12 +279,11 @@ class NodeDesk:
         self.lost += (alive is Alive.LOST) - (state.alive is Alive.LOST)
         was, state.alive = state.alive, alive
         never = not state.schedule.last_seen_ms
-        tag = _tag_id(name, "liveness")
-        self._ledger.derived(tag, int(alive), since_ms, Quality.NO_DATA if never else Quality.GOOD)
+        self._ledger.derived(_tags(name).liveness, int(alive), since_ms, Quality.NO_DATA if never else Quality.GOOD)
         if alive in (Alive.STALE, Alive.LOST):
             quality = Quality.STALE if alive is Alive.STALE else Quality.LOST
-            for measured in MEASURED:
-                self._ledger.requalify(_tag_id(name, measured), quality)
+            for measured in _tags(name).measured:
+                self._ledger.requalify(measured, quality)
         if (alive is Alive.LOST) != (was is Alive.LOST):
             alarm = AlarmId(Scope.NODE, name, AlarmKind.NODE_LOST)
             self._alarms.condition(alarm, alive is Alive.LOST, since_ms, at_ms, plant.text_of(alarm))
@@ -268,16 +297,15 @@ class NodeDesk:
         if asset in plant.assets:
             self._assets.withdraw(plant, asset, name, at_ms)
 
-    def _tag(self, name: str, tag: str, value: Value, event_ms: int, quality: Quality = Quality.GOOD) -> None:
-        if tag in JUDGED and self.nodes[name].fault:
-            quality = Quality.SENSOR  # older than the fault that stands
-        self._ledger.tag(_tag_id(name, tag), value, event_ms, quality)
+    def _judged_quality(self, name: str, quality: Quality = Quality.GOOD) -> Quality:
+        """Of a new value of a Tag that a sensor fault makes worthless: it may be older than the fault that stands."""
+        return Quality.SENSOR if self.nodes[name].fault else quality
 
 
 def _is_fault(why: int) -> bool:
     return FIRST_FAULT <= why <= LAST_FAULT
 
 
-@lru_cache(maxsize=1 << 17)
-def _tag_id(name: str, tag: str) -> TagId:
-    return TagId(Scope.NODE, name, tag)
+@lru_cache(maxsize=1 << 15)
+def _tags(name: str) -> NodeTags:
+    return NodeTags(*(TagId(Scope.NODE, name, tag.name) for tag in NODE_TAGS))

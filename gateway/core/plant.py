@@ -100,6 +100,8 @@ class AlarmKind(StrEnum):
     JOURNAL_SPACE = "journal_space"  # of the gateway: the disk or the journal's bound is nearly reached
     OUTPUT_BEHIND = "output_behind"  # of the gateway: events that an Output has not delivered are soon given up
 
+    __hash__ = str.__hash__  # as of Scope: each Alarm that is looked up is named by both
+
     @property
     def scope(self) -> Scope:
         """What such an alarm belongs to."""
@@ -128,7 +130,7 @@ class AlarmText:
     off_delay_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """k-of-n evidence in a sliding window of event time."""
 
@@ -136,7 +138,7 @@ class Rule:
     window_ms: int
     quiet_ms: int  # an incident closes when no evidence has come for this long
 
-    @property
+    @cached_property
     def gap_ms(self) -> int:
         """What really separates one episode from the next: what still counts within the window is not over."""
         return max(self.window_ms, self.quiet_ms, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core.ledger import Ledger
 from gateway.core.timers import Timers
@@ -11,8 +11,7 @@ MAX_PENDING = 10_000
 """More Windows than this do not wait: the node's claim stands, and `rescore_overflow` counts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """One Window that waits. `claimed`: the node has called it anomalous; else it is a sample of the normal."""
 
     node: str
@@ -45,5 +44,7 @@ class Rescores:
 
     def take_new(self) -> list[tuple[int, int]]:
         """Those that began to wait in this step."""
+        if not self._new:  # nearly always
+            return []
         new, self._new = self._new, []
         return new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple
 from typing import Any
 
@@ -84,10 +83,7 @@ def _restore(s: dict[str, Any]) -> Engine:
     engine.timers.take_over(s["timers"])
     engine.alarms.restore(dict(_alarm(row) for row in s["alarms"]))
     engine.incidents.number = s["incident_number"]
-    engine.incidents.incidents = {i.id: i for i in map(_incident, s["incidents"])}
-    engine.incidents.open_count = sum(i.open for i in engine.incidents.incidents.values())
-    for bout in sorted(_bouts(engine), key=lambda b: b.episode.onset_ms):
-        engine.incidents.bouts.setdefault(bout.asset, []).append(bout)
+    engine.incidents.take_over(map(_incident, s["incidents"]))
     engine.assets.evidence = {
         name: Evidence([Verdict(at, entry, node, Basis(basis), pct, why) for at, entry, node, basis, pct, why in rows])
         for name, rows in s["evidence"].items()
@@ -121,7 +117,7 @@ def _alarm(row: list[Any]) -> tuple[AlarmId, Alarm]:
 
 
 def _incident_row(i: Incident) -> list[object]:
-    return [i.id, [[b.asset, astuple(b.episode), b.over, b.reachable] for b in i.bouts], i.origin]
+    return [i.id, [[b.asset, list(b.episode), b.over, b.reachable] for b in i.bouts], i.origin]
 
 
 def _incident(row: list[Any]) -> Incident:
@@ -131,7 +127,3 @@ def _incident(row: list[Any]) -> Incident:
         for asset, (onset, decided, last, nodes, pct), over, reachable in rows
     ]
     return Incident(number, bouts, origin, not all(bout.over for bout in bouts))
-
-
-def _bouts(engine: Engine) -> Iterator[Bout]:
-    return (bout for i in engine.incidents.incidents.values() for bout in i.bouts if bout.reachable)

@@ -22,6 +22,10 @@ class Timers:
             self._at[key] = at_ms
             heapq.heappush(self._heap, (at_ms, key))
 
+    def any_due(self, now_ms: int) -> bool:
+        """Whether `due` may have any: False for nearly every report."""
+        return bool(self._heap) and self._heap[0][0] <= now_ms
+
     def due(self, now_ms: int) -> Iterator[tuple[int, str]]:
         """Take out the deadlines up to now, in order of time, then key. Those asked for meanwhile come, too."""
         while self._heap and self._heap[0][0] <= now_ms:

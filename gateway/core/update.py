@@ -15,7 +15,7 @@ from typing import NamedTuple
 import cbor2
 
 from gateway.core.plant import AlarmId, TagId
-from gateway.wire.cbor import ARRAY, UINT, head, text
+from gateway.wire.cbor import ARRAY, UINT, array, head, text
 
 Value = bool | int | str | None
 
@@ -165,7 +165,7 @@ def encode_decision(updates: Sequence[Update], waiting: Sequence[tuple[int, int]
     The journal keeps changes of Alarms and Incidents. Tags change with nearly every report and follow from it; that
     they do is verified where a snapshot holds them all.
     """
-    return b"\x82" + encode_updates(updates) + (cbor2.dumps([list(w) for w in waiting]) if waiting else b"\x80")
+    return b"\x82" + encode_updates(updates) + (array(waiting) if waiting else b"\x80")
 
 
 def decode_decision(data: bytes) -> list[Update]:
@@ -194,15 +194,21 @@ def _encoded(update: Update) -> bytes:
     match update:
         case TagChange(tag, value, quality, source_ms):
             return _tag_head(tag) + _item(value) + head(UINT, quality) + head(UINT, source_ms)
+    return _encoded_event(update)
+
+
+@lru_cache(maxsize=1 << 8)  # each is written twice, soon after one another: as an event, and in its entry's decision
+def _encoded_event(event: AlarmChange | IncidentChange) -> bytes:
+    match event:
         case AlarmChange():
-            u = update
+            u = event
             row = [
                 1, u.event, str(u.alarm), str(u.transition), u.active, u.acknowledged, u.shelved_until_ms,
                 u.out_of_service, u.source_ms, u.at_ms, u.onset_ms, u.incident, u.first_out, u.actor, u.origin,
                 u.comment,
             ]  # fmt: skip
         case IncidentChange():
-            i = update
+            i = event
             row = [
                 2, i.event, i.incident, str(i.transition), list(i.assets), list(i.nodes), i.origin, i.onset_ms,
                 i.source_ms, i.at_ms, i.open,

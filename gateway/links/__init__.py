@@ -8,8 +8,9 @@ opens it again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Address = object
 """Where a frame came from: opaque to everybody but the Link that made it; hashable."""
@@ -54,4 +55,15 @@ class Link(Protocol):
 
     async def close(self) -> None:
         """Stop. Never raises; may be called after a failed open."""
+        ...
+
+
+@runtime_checkable
+class SendsMany(Protocol):
+    """What a Link may offer besides, where a coroutine for each envelope would cost as much as sending it."""
+
+    async def send_many(self, answers: deque[tuple[Address, bytes]]) -> None:
+        """Send all that is in the queue, and what is added at its right meanwhile, each as `send` does; it is taken out
+        at the left. Raises LinkFailed; what is in the queue then has not been sent.
+        """
         ...

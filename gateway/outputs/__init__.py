@@ -70,8 +70,10 @@ class Host(Protocol):
         """Journal a person's command and return the engine's answer, after it is durable."""
         ...
 
-    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange]:
-        """Journalled alarm events with a number above `after`, oldest first, at most `limit`."""
+    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange | Gap]:
+        """Journalled alarm events with a number above `after`, oldest first, at most `limit`. Where the first of those
+        numbers are no longer kept, a Gap over them comes before.
+        """
         ...
 
     async def mark(self, name: str) -> int:
@@ -95,6 +97,10 @@ class Output(Protocol):
 
     One that learns by itself that its peer is gone may have a future `gone`, done with the reason: the host need not
     wait for the next write to find out.
+
+    One whose peer takes events from the journal at its own pace, and not with `write`, may have `taken`: number of the
+    last event that it has taken, None while it follows nothing or nothing waits for it. Asked for at any time after
+    `open`, even after `close`; what is above it counts as not delivered.
     """
 
     def __init__(self, settings: object) -> None: ...

@@ -35,6 +35,7 @@ class Verdict(StrEnum):
 ANSWERED = frozenset({Verdict.ACCEPTED, Verdict.UNPLACEABLE, Verdict.RESENT})
 CLONED = "numbers of this key come twice: two nodes have it, or a node's storage went back; it needs a new key"
 STALE = "old frames keep coming: a recording, another node with this key, or storage that went back"
+_new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 FEW_STALE = 16  # frames below the window, before which nobody is told: a network may hold some back
 
 
@@ -54,8 +55,14 @@ class Admitted(NamedTuple):
 class _Member:
     """What the gateway holds of one node: keys, windows, and the downward counter."""
 
+    __slots__ = (
+        "ceiling", "cloned", "down", "generation", "key", "keys", "mark", "name", "next_down", "node", "replay",
+        "sequence", "stale", "up", "witness",
+    )  # fmt: skip
+
     def __init__(self, key: NodeKey, windows: Mapping[str, bytes], marks: Mapping[str, int], epoch: int) -> None:
         self.key = key
+        self.node, self.generation = key.name, key.key_generation
         self.name = f"{key.name}#{key.key_generation}"  # of its windows: another key generation starts anew
         self.mark = f"{marks_of.DOWN}{self.name}"
         self.keys = NodeKeys(key.kid, key.secret)
@@ -87,6 +94,7 @@ class Admission:
         self.epoch = marks.get(marks_of.EPOCH, 0)
         self._members: dict[bytes, _Member] = {}
         self._by_name: dict[str, _Member] = {}
+        self._by_mark: dict[str, _Member] = {}
         self._windows = dict(windows)  # durable ones, for nodes that come back
         self._marks = dict(marks)
         self._dirty: set[str] = set()
@@ -101,7 +109,8 @@ class Admission:
             kept = old is not None and old.key == key
             members[key.kid] = old if old and kept else _Member(key, self._windows, self._marks, self.epoch)
         self._members = members
-        self._by_name = {m.key.name: m for m in members.values()}
+        self._by_name = {m.node: m for m in members.values()}
+        self._by_mark = {m.mark: m for m in members.values()}
 
     def strangers(self) -> list[str]:
         """Names of the durable windows that are nobody's: of nodes and keys that were removed or replaced."""
@@ -118,32 +127,34 @@ class Admission:
             sealed = parse(data)
         except Malformed as error:
             return Admitted(Verdict.MALFORMED, detail=str(error))
-        member = self._members.get(sealed.kid)
+        kid, partial_iv, _, ciphertext = sealed
+        member = self._members.get(kid)
         if member is None:
-            return Admitted(Verdict.UNKNOWN_NODE, detail=sealed.kid.hex())
+            return Admitted(Verdict.UNKNOWN_NODE, detail=kid.hex())
         try:
             payload = member.up.open(sealed)
         except BadTag:
-            return Admitted(Verdict.BAD_TAG, detail=member.key.name)
-        if sealed.partial_iv <= member.replay.newest and member.replay.replayed(sealed.partial_iv):
+            return Admitted(Verdict.BAD_TAG, detail=member.node)
+        if partial_iv <= member.replay.newest and member.replay.replayed(partial_iv):
             return _replayed(member, sealed)
-        self._accept(member, sealed)
+        self._accept(member, partial_iv, ciphertext)
         try:
             message = decode_up(payload)
         except Undecodable as error:
-            return Admitted(Verdict.UNDECODABLE, member.key.name, detail=str(error))
+            return Admitted(Verdict.UNDECODABLE, member.node, detail=str(error))
         return self._placed(member, payload, message)
 
     def _placed(self, member: _Member, payload: bytes, message: UpMessage) -> Admitted:
         """A message whose envelope is good: is it new?"""
+        sequence, verdict = member.sequence, Verdict.ACCEPTED
         if isinstance(message, Birth):
             seq = message.full_seq
-            if member.sequence.too_old(seq):
+            if sequence.too_old(seq):
                 return _cloned(member)  # a node says its whole number, and its numbers never fall
             self._birth(member, message)
+            sequence = member.sequence
         else:
-            seq = member.sequence.extend(message.seq)
-        sequence, verdict = member.sequence, Verdict.ACCEPTED
+            seq = sequence.extend(message.seq)
         behind = seq <= sequence.newest  # few are
         if sequence.adrift or (behind and sequence.too_old(seq)):
             verdict = Verdict.UNPLACEABLE
@@ -154,7 +165,7 @@ class Admission:
         else:
             member.sequence = sequence.accept(seq)
             member.witness.saw_message(seq, payload)
-        return Admitted(verdict, member.key.name, seq, member.key.key_generation, payload, message)
+        return _new(Admitted, (verdict, member.node, seq, member.generation, payload, message, "", ""))
 
     def take_staged(self) -> tuple[dict[str, bytes], dict[str, int]]:
         """Windows and marks that the next commit must make durable, with room for the answers that follow it."""
@@ -170,10 +181,9 @@ class Admission:
         """What `take_staged` gave out is durable now; `marks` may hold others, too."""
         self._windows.update(windows)
         self._marks.update(marks)
-        for name in windows:
-            member = self._by_name.get(name.rpartition("#")[0])
-            if member and member.name == name:
-                member.ceiling = marks.get(member.mark, member.ceiling)
+        for mark, value in marks.items():
+            if member := self._by_mark.get(mark):
+                member.ceiling = value
 
     def take_back(self, windows: Mapping[str, bytes], marks: Mapping[str, int]) -> None:
         """What was staged will not be durable: everything is again as the journal has it. Partial IVs that were
@@ -190,17 +200,21 @@ class Admission:
     def ack(self, node: str, ack: Ack) -> bytes | None:
         """Seal an answer; None if the node is gone or its reserve of partial IVs is used up (the node asks again)."""
         member = self._by_name.get(node)
-        if member is None or member.next_down >= min(member.ceiling, MAX_PARTIAL_IV + 1):
+        if member is None:
             return None
-        member.next_down += 1
-        return member.down.seal(member.next_down - 1, encode(ack))
+        partial_iv = member.next_down
+        if partial_iv >= member.ceiling or partial_iv > MAX_PARTIAL_IV:
+            return None
+        member.next_down = partial_iv + 1
+        return member.down.seal(partial_iv, encode(ack))
 
-    def _accept(self, member: _Member, sealed: Sealed) -> None:
-        if member.replay.leaps(sealed.partial_iv):
+    def _accept(self, member: _Member, partial_iv: int, ciphertext: bytes) -> None:
+        replay = member.replay
+        if replay.leaps(partial_iv):
             member.sequence = member.sequence.drift()
-        member.replay = member.replay.accept(sealed.partial_iv)
-        member.witness.saw_envelope(sealed.partial_iv, sealed.ciphertext)
-        self._dirty.add(member.key.name)
+        member.replay = replay.accept(partial_iv)
+        member.witness.saw_envelope(partial_iv, ciphertext)
+        self._dirty.add(member.node)
 
     def _birth(self, member: _Member, birth: Birth) -> None:
         member.sequence = member.sequence.anchor(birth.full_seq)
@@ -215,15 +229,15 @@ def _replayed(member: _Member, sealed: Sealed) -> Admitted:
     if not member.replay.too_old(sealed.partial_iv):
         if member.witness.other_envelope(sealed.partial_iv, sealed.ciphertext):
             return _cloned(member)
-        return Admitted(Verdict.REPLAYED, member.key.name)
+        return Admitted(Verdict.REPLAYED, member.node)
     member.stale += 1
     notice = STALE if member.stale >= FEW_STALE and _power_of_two(member.stale) else ""
-    return Admitted(Verdict.REPLAYED, member.key.name, notice=notice)
+    return Admitted(Verdict.REPLAYED, member.node, notice=notice)
 
 
 def _cloned(member: _Member) -> Admitted:
     member.cloned += 1
-    return Admitted(Verdict.CLONED, member.key.name, notice=CLONED if _power_of_two(member.cloned) else "")
+    return Admitted(Verdict.CLONED, member.node, notice=CLONED if _power_of_two(member.cloned) else "")
 
 
 def _power_of_two(number: int) -> bool:

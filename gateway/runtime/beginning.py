@@ -13,7 +13,7 @@ from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.alarm import Alarm
 from gateway.core.engine import ENGINE_VERSION, Engine
-from gateway.core.entry import Entry
+from gateway.core.entry import Configured, Entry, EntryBroken, EntryKind
 from gateway.core.plant import AlarmId
 from gateway.core.update import AlarmChange, IncidentChange, decode_updates
 from gateway.store.reader import Reader
@@ -49,6 +49,24 @@ def beginning(reader: Reader) -> Beginning:
         return Beginning(Engine())
     log.error("history restarted: no snapshot can be read; what was before is in the journal's events only")
     return Beginning(_anew(reader), note="history_restarted")
+
+
+def configuration(reader: Reader) -> Configured | None:
+    """The newest configuration that was entered; None if there is none, or none that can be read."""
+    signed = reader.newest_checkpoint()
+    entry, after = signed.anchor, signed.entry
+    while rows := reader.read(after, PAGE):
+        entry = max((row.id for row in rows if row.kind == EntryKind.CONFIGURED), default=entry)
+        after = rows[-1].id
+    found = [row for row in (*reader.read(entry - 1, 1), reader.anchor()) if row and row.id == entry]
+    if not found:
+        return None
+    try:
+        body = entries.decode(found[0].kind, found[0].version, found[0].body)
+    except EntryBroken:
+        return None
+    assert isinstance(body, Configured)
+    return body
 
 
 def _restored(reader: Reader, version: str | None) -> Engine | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.command import CommandResult
+from gateway.core.command import CommandResult, Outcome
 from gateway.core.engine import Engine
-from gateway.core.entry import Body
+from gateway.core.entry import Body, Configured
 from gateway.core.plant import TagId
 from gateway.core.update import AlarmChange, IncidentChange, TagChange
 from gateway.runtime.admission import Admitted
 from gateway.runtime.clock import Moment
-from gateway.runtime.inbound import Arrival, Keep, Look, View, Wake
+from gateway.runtime.inbound import Arrival, Look, View, Wake
 from gateway.store.group import Row
+from gateway.store.schema import JournalFull
 
 
 @dataclass(slots=True)
@@ -29,7 +29,9 @@ class Decided:
     changes: list[AlarmChange | IncidentChange] = field(default_factory=list)
     heard: list[tuple[Arrival, Admitted]] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[CommandResult], CommandResult]] = field(default_factory=list)
-    kept: list[Keep] = field(default_factory=list)
+    marks: dict[str, int] = field(default_factory=dict)
+    kept: list[asyncio.Future[None]] = field(default_factory=list)  # of those who wait for what they handed in
+    configured: Configured | None = None  # the newest
     looks: list[Look] = field(default_factory=list)
     wakes: list[Wake] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)  # handed in as such; those that nobody would hand in again
@@ -37,14 +39,32 @@ class Decided:
     waiting: bool = False
     last: bool = False
 
+    def happened(self) -> None:
+        """It is durable: tell those who wait."""
+        for answer, result in self.answers:
+            if not answer.done():
+                answer.set_result(result)
+        for kept in self.kept:
+            if not kept.done():
+                kept.set_result(None)
+        self._turned()
+
+    def refused(self, why: str) -> None:
+        """Nothing of it has happened: tell those who wait."""
+        for answer, _ in self.answers:
+            if not answer.done():
+                answer.set_result(CommandResult(Outcome.REFUSED, detail=f"the journal cannot be written: {why}"))
+        for kept in self.kept:
+            if not kept.done():
+                kept.set_exception(JournalFull(why))
+        self._turned()
+
+    def _turned(self) -> None:
+        for wake in self.wakes:
+            if wake.turned and not wake.turned.done():
+                wake.turned.set_result(None)
+
 
 def view_of(engine: Engine) -> View:
     """The present state; the engine knows its plant."""
     return View(engine.last_id, engine.ledger.event, engine.present_tags(), engine.present_alarms())
-
-
-def turned(wakes: Sequence[Wake]) -> None:
-    """Tell those who asked that the pipeline has turned."""
-    for wake in wakes:
-        if wake.turned and not wake.turned.done():
-            wake.turned.set_result(None)

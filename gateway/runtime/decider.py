@@ -9,42 +9,36 @@ written, the next one gathers: the longer a commit takes, the larger the groups 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from gateway import __version__
 from gateway.core import entry as entries
 from gateway.core import snapshot
-from gateway.core.command import Command, CommandResult, Outcome
-from gateway.core.engine import ENGINE_VERSION
-from gateway.core.entry import Body, Commanded, Entry, Report, Started, Tick
+from gateway.core.command import Command, CommandResult
+from gateway.core.entry import Body, Commanded, Configured, Entry, Report, Started, Tick
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision, encode_updates
 from gateway.runtime import chronicle
 from gateway.runtime.admission import ANSWERED, Admission, Admitted, Verdict
+from gateway.runtime.beginning import configuration
 from gateway.runtime.clock import Clock
-from gateway.runtime.decided import Decided, turned, view_of
+from gateway.runtime.decided import Decided, view_of
 from gateway.runtime.feed import Feed
 from gateway.runtime.history import present, resume
-from gateway.runtime.inbound import Arrival, Item, Keep, Look, Request, Stop, View, Wake
+from gateway.runtime.inbound import Arrival, Change, Item, Keep, Look, Request, Stop, View, Wake
+from gateway.runtime.journal_thread import JournalThread
 from gateway.runtime.metrics import Metrics
 from gateway.store.group import Group, Row
-from gateway.store.journal import CHECKPOINT_EVERY, Journal
+from gateway.store.journal import Journal
 from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
 
 MAX_GROUP = 1024  # items beyond which a group takes no more
 QUEUE_LENGTH = 64  # of what is handed in; frames come by the list
-SNAPSHOT_ENTRIES_PER_NODE = 10  # a snapshot takes as long as some entries per node: a big plant has them further apart
 LEAST_TICK_MS = 100  # deadlines nearer to each other than this share a Tick
 MARKS_S = 1.0  # cursors are kept with the next commit, or by one of their own after this long
 RETRY_S = 1.0  # after a failed commit
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -62,38 +56,36 @@ class Decider:
         group_ms: int,
         snapshot_entries: int,
         heard: Callable[[Sequence[tuple[Arrival, Admitted]]], None],
-        refresh: Callable[[bool], Body | None],
+        refresh: Callable[[bool], Configured | None],
     ) -> None:
         """`heard` is told of durable (or known) messages, to be acknowledged; `refresh` is asked once per group
-        whether the plant has changed and returns the entry that says so. It is asked with True when what it said last
-        may not have become durable. Raises HistoryUnreadable, EntryBroken.
+        whether the configuration has changed and returns the entry that says so. It is asked with True when what it
+        said last may not have become durable. Raises HistoryUnreadable, EntryBroken.
         """
         began = resume(journal)
-        self.engine, self._snapshot_at = began.engine, began.snapshot
+        self.engine = began.engine
         if began.note:
             metrics.event(began.note)
         metrics.event("entry_damaged", len(began.damaged))
         self.admission = admission
         self._journal = journal
+        self._thread = JournalThread(journal, metrics, began.snapshot, snapshot_entries)
         self._metrics = metrics
         self._clock = clock
         self._group_s = group_ms / 1000
-        self._snapshot_entries = snapshot_entries
         self._heard = heard
         self._refresh = refresh
-        self._thread = ThreadPoolExecutor(1, "journal")
         self._queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LENGTH)
         self._again: list[Item] = []  # of a group that was taken back
         self._durable: bytes | None = None  # the engine's state while the journal cannot be written
         self._marks: dict[str, int] = {}
         self._marks_timer: asyncio.TimerHandle | None = None
         self._last_tick_ms = 0
-        self._snapshot_tried_at = self._snapshot_at
-        self._snapshot_due = False
         self._feeds: set[Feed] = set()
         self.scores_wanted = asyncio.Event()
         self.committed_id = self.engine.last_id
         self.committed_event = self.engine.ledger.event
+        self.configured = configuration(journal)  # the newest that is durable
         self.accepting = True
 
     async def put(self, item: Item) -> None:
@@ -115,6 +107,18 @@ class Decider:
         """Keep a number, and return when it is durable. Raises JournalFull."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._queue.put(Keep(name, value, done))
+        await done
+
+    async def marks(self) -> dict[str, int]:
+        """The numbers that are kept, or will be with one of the next commits. Raises JournalFull."""
+        return await self._thread.call(self._journal.marks) | self._marks
+
+    async def configure(self, make: Callable[[], Configured], marks: Mapping[str, int]) -> None:
+        """Put a configuration in force, with marks that are kept with it, and return when it is durable. `make` is
+        called once what was handed in before is decided. Raises JournalFull: then it is not in force.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._queue.put(Change(make, marks, done))
         await done
 
     async def view(self, feed: Feed | None = None) -> View:
@@ -140,14 +144,14 @@ class Decider:
     async def run(self) -> None:
         """Decide until `finish`; then keep the last marks and a snapshot, so that the next start is quick."""
         last = False
-        if self.engine.last_id and not self._snapshot_at:  # so that the next start finds a state of this version
-            await self._snapshot()
+        if self.engine.last_id and not self._thread.snapshot_at:  # so that the next start finds a state of this version
+            await self._thread.snapshot(self.engine)
         while not last:
             decided = self._decide(await self._gather())
             await self._commit(decided)
             last = decided.last
         if self.accepting:
-            await self._snapshot()
+            await self._thread.snapshot(self.engine)
 
     async def finish(self) -> None:
         """Nothing more will be handed in: `run` ends when what has been is decided."""
@@ -157,42 +161,26 @@ class Decider:
         """Let go of the journal's thread."""
         if self._marks_timer:
             self._marks_timer.cancel()
-        self._thread.shutdown()
+        self._thread.close()
 
     def tune(self, group_ms: int, snapshot_entries: int) -> None:
         """How long a commit waits for company, and how far snapshots are apart, from now on."""
         self._group_s = group_ms / 1000
-        self._snapshot_entries = snapshot_entries
+        self._thread.snapshot_entries = snapshot_entries
 
     async def forget_strangers(self) -> None:
         """Drop the windows of nodes, and of keys, that the registry does not know any more."""
         if strangers := self.admission.strangers():
             try:
-                await self._write(self._journal.forget_windows, strangers)
+                await self._thread.call(self._journal.forget_windows, strangers)
             except JournalFull:
                 self._metrics.event("windows_not_forgotten")  # until the registry changes again, or the next start
             else:
                 self.admission.forgotten(strangers)
 
     async def prune(self, limits: Limits, *, aged: bool = False) -> Sizes:
-        """Let go of what the journal is not to keep, step by step, with commits in between; what a start needs, from
-        the newest snapshot on, stays. `aged`: look for what is too old, too, which takes a signature. Raises
-        JournalFull.
-        """
-        if aged:
-            await self._write(self._journal.checkpoint)
-        prune = partial(self._journal.prune, limits, never_past=self._snapshot_at, now_ms=self._clock.now_ms())
-        while step := await self._write(prune):
-            self._metrics.event("entries_let_go", step.entries)
-            self._metrics.event("events_let_go", step.events)
-        sizes = await self._write(self._journal.sizes)
-        if limits.presses(sizes.used) and self.committed_id - self._snapshot_at > CHECKPOINT_EVERY:
-            self._snapshot_due = True  # it makes more room
-        return sizes
-
-    async def _write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The journal belongs to one thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))
+        """Let go of what the journal is not to keep (journal_thread.py). Raises JournalFull."""
+        return await self._thread.prune(limits, committed_id=self.committed_id, now_ms=self._clock.now_ms(), aged=aged)
 
     async def _gather(self) -> list[Item]:
         """At least one item or a deadline; then whatever comes soon after."""
@@ -233,7 +221,7 @@ class Decider:
         elif decided.now.leap_ms:
             self._leapt(decided)
         if changed := self._refresh(self._durable is not None):
-            self._enter(changed, decided)
+            self._configure(changed, decided)
         for item in items:
             match item:
                 case Started():
@@ -245,8 +233,13 @@ class Decider:
                     result = self._enter(Commanded(command), decided)
                     assert result is not None
                     decided.answers.append((answer, result))
-                case Keep():
-                    decided.kept.append(item)
+                case Keep(name, value, done):
+                    decided.marks[name] = value
+                    decided.kept.append(done)
+                case Change(make, marks, done):
+                    self._configure(make(), decided)
+                    decided.marks |= marks
+                    decided.kept.append(done)
                 case Look():
                     decided.looks.append(item)
                 case Wake():
@@ -263,6 +256,10 @@ class Decider:
         if decided.looks:
             decided.view = view_of(self.engine)
         return decided
+
+    def _configure(self, configured: Configured, decided: Decided) -> None:
+        self._enter(configured, decided)
+        decided.configured = configured
 
     def _leapt(self, decided: Decided) -> None:
         """The nodes were not silent in a time that did not pass: it counts as if the gateway had been away."""
@@ -312,14 +309,16 @@ class Decider:
 
     async def _commit(self, decided: Decided) -> None:
         windows, marks = self.admission.take_staged()
-        marks |= self._marks | {keep.name: keep.value for keep in decided.kept}
+        marks |= self._marks | decided.marks
         if not (decided.rows or windows or marks):
+            if decided.wakes:  # nobody is told that the pipeline turns while the journal's thread does not
+                await self._thread.turns()
             self._tell(decided)
             return
         group = Group(decided.rows, decided.decisions, decided.events, windows, marks)
         try:
             with self._metrics.commit_s.time():
-                await self._write(self._journal.commit, group)
+                await self._thread.call(self._journal.commit, group)
         except JournalFull as error:
             await self._take_back(decided, str(error))
             return
@@ -329,22 +328,15 @@ class Decider:
         self._time_marks()
         self.admission.committed(windows, marks)
         self._tell(decided)
-        apart = max(self._snapshot_entries, SNAPSHOT_ENTRIES_PER_NODE * len(self.engine.nodes.nodes))
-        if self._snapshot_due or self.committed_id - self._snapshot_tried_at >= apart:
-            await self._snapshot()
+        await self._thread.snapshot_if_due(self.engine)
 
     def _tell(self, decided: Decided) -> None:
         self.committed_id, self.committed_event = self.engine.last_id, self.engine.ledger.event
+        self.configured = decided.configured or self.configured
         for feed in self._feeds:
             feed.put(decided.tags, decided.changes)
         self._heard(decided.heard)
-        for answer, result in decided.answers:
-            if not answer.done():
-                answer.set_result(result)
-        for keep in decided.kept:
-            if not keep.done.done():
-                keep.done.set_result(None)
-        turned(decided.wakes)
+        decided.happened()
         if decided.view:
             self._show(decided.looks, decided.view)
         if decided.changes and self.engine.plant:
@@ -367,20 +359,15 @@ class Decider:
             log.error("journal cannot be written; nothing is accepted until it can", reason=why)
         self._accept(False)
         if self._durable is None:
-            self.engine = await self._write(present, self._journal)
+            self.engine = await self._thread.call(present, self._journal)
             self._durable = snapshot.take(self.engine)
         else:
             self.engine = snapshot.restore(self._durable)
-        self.admission.take_back(await self._write(self._journal.windows), await self._write(self._journal.marks))
+        windows, marks = await self._thread.call(self._journal.windows), await self._thread.call(self._journal.marks)
+        self.admission.take_back(windows, marks)
         self._metrics.event("commit_failed")
         self._metrics.event("message_taken_back", len(decided.heard))
-        for answer, _ in decided.answers:
-            if not answer.done():
-                answer.set_result(CommandResult(Outcome.REFUSED, detail=f"the journal cannot be written: {why}"))
-        for keep in decided.kept:
-            if not keep.done.done():
-                keep.done.set_exception(JournalFull(why))
-        turned(decided.wakes)
+        decided.refused(why)
         self._again = [*decided.bodies]
         if self.engine.plant:
             self._show(decided.looks, view_of(self.engine))
@@ -395,18 +382,6 @@ class Decider:
             log.info("journal can be written again")
         self.accepting = accepting
         self._metrics.accepting.set(accepting)
-
-    async def _snapshot(self) -> None:
-        entry = self._snapshot_tried_at = self.engine.last_id
-        self._snapshot_due = False
-        state = snapshot.take(self.engine)
-        try:
-            await self._write(self._journal.save_snapshot, entry, ENGINE_VERSION, state)
-        except JournalFull as error:
-            log.warning("no snapshot could be kept", reason=str(error))
-            self._metrics.event("snapshot_failed")
-        else:
-            self._snapshot_at = entry
 
 
 def _size(item: Item) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core.command import Command, CommandResult
-from gateway.core.entry import Body
+from gateway.core.entry import Body, Configured
 from gateway.core.update import AlarmChange, TagChange
 from gateway.links import Frame
 from gateway.runtime.feed import Feed
 from gateway.runtime.outbox import Outbox
 
 
-@dataclass(slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A frame, and where its answer goes."""
 
     frame: Frame
@@ -37,6 +37,17 @@ class Keep:
 
     name: str
     value: int
+    done: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class Change:
+    """A configuration that somebody puts in force: `make` is called when its turn has come, and `marks` are kept with
+    it.
+    """
+
+    make: Callable[[], Configured]
+    marks: Mapping[str, int]
     done: asyncio.Future[None]
 
 
@@ -70,5 +81,5 @@ class Stop:
     """Nothing comes after this."""
 
 
-Item = list[Arrival] | Request | Keep | Look | Wake | Stop | Body
+Item = list[Arrival] | Request | Keep | Change | Look | Wake | Stop | Body
 """Arrivals come in lists: what one Link has received at once."""

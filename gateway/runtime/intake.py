@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,6 +18,7 @@ from gateway.wire.messages import Ack, Birth, Health
 
 BATCH = 256  # frames handed on at once
 BITMAP_BITS = 32
+_new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ async def session(name: str, link: Link, decider: Decider, count: Callable[[str]
             while True:
                 frames = await link.receive()
                 for at in range(0, len(frames), BATCH):
-                    await decider.put([Arrival(frame, name, outbox) for frame in frames[at : at + BATCH]])
+                    await decider.put([_new(Arrival, (frame, name, outbox)) for frame in frames[at : at + BATCH]])
     except BaseExceptionGroup as group:
         failed, ours = group.split(LinkFailed)
         if failed is None or ours is not None:
@@ -56,23 +56,21 @@ class Answers:
         self, heard: Sequence[tuple[Arrival, Admitted]], admission: Admission, knows_schedule: Callable[[str], bool]
     ) -> None:
         """Seal the answers to a group of messages, and let them go."""
-        by_node: dict[tuple[str, Outbox, Address], _Heard] = {}
+        by_node: dict[tuple[str, Outbox, Address], list[Admitted]] = {}
         for arrival, admitted in heard:
-            key = admitted.node, arrival.via, arrival.frame.address
-            said = by_node.get(key)
-            if said is None:
-                said = by_node[key] = _Heard()
-            said.add(admitted)
-            if isinstance(admitted.message, Health):
-                self._metrics.health(admitted.node, admitted.message)
-            elif isinstance(admitted.message, Birth) and admitted.verdict is Verdict.ACCEPTED:
-                self._metrics.born(admitted.node, admitted.message)
+            node, message = admitted.node, admitted.message
+            key = node, arrival.via, arrival.frame.address
+            if said := by_node.get(key):
+                said.append(admitted)
+            else:
+                by_node[key] = [admitted]
+            if isinstance(message, Health):
+                self._metrics.health(node, message)
+            elif isinstance(message, Birth) and admitted.verdict is Verdict.ACCEPTED:
+                self._metrics.born(node, message)
         now_ms = self._clock.now_ms()
         for (node, outbox, address), said in by_node.items():
-            acks = [Ack(*span, now_ms, 0, 0, not knows_schedule(node)) for span in spans(sorted(said.numbers))]
-            if said.unplaceable:
-                acks.append(Ack(None, 0, now_ms, 0, 0, not said.born))
-            for ack in acks:
+            for ack in _acks(said, now_ms, birth_wanted=not knows_schedule(node)):
                 envelope = admission.ack(node, ack)
                 if envelope is None:
                     self._metrics.event("ack_not_sealed")
@@ -80,20 +78,17 @@ class Answers:
                     outbox.put(address, envelope)
 
 
-@dataclass(slots=True)
-class _Heard:
-    """What one node has said in a group."""
-
-    numbers: set[int] = field(default_factory=set)  # durable now
-    born: bool = False
-    unplaceable: bool = False
-
-    def add(self, admitted: Admitted) -> None:
-        if admitted.verdict is Verdict.UNPLACEABLE:
-            self.unplaceable = True
-        else:
-            self.numbers.add(admitted.seq)
-            self.born |= isinstance(admitted.message, Birth)
+def _acks(said: Sequence[Admitted], now_ms: int, *, birth_wanted: bool) -> list[Ack]:
+    """The answers to what one node has said in a group, at least one message."""
+    if len(said) == 1 and said[0].verdict is not Verdict.UNPLACEABLE:  # as nearly always
+        return [_new(Ack, (said[0].seq & 0xFFFF, 0, now_ms, 0, 0, birth_wanted))]
+    durable = [admitted for admitted in said if admitted.verdict is not Verdict.UNPLACEABLE]
+    numbers = {admitted.seq for admitted in durable}
+    acks = [Ack(*span, now_ms, 0, 0, birth_wanted) for span in spans(sorted(numbers))]
+    if len(durable) < len(said):
+        born = any(isinstance(admitted.message, Birth) for admitted in durable)
+        acks.append(Ack(None, 0, now_ms, 0, 0, not born))
+    return acks
 
 
 def spans(numbers: Sequence[int]) -> list[tuple[int, int]]:

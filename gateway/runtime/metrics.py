@@ -55,8 +55,11 @@ class Metrics:
         self.journal_bytes = Gauge("stethos_journal_bytes", "Size of the journal on disk", registry=self.registry)
         self.disk_free = Gauge("stethos_disk_free_bytes", "What is free on the disk of the state folder",
                                registry=self.registry)  # fmt: skip
-        self.near_bound = Gauge("stethos_near_bound", "1 while the disk, the journal or an output is near its bound",
+        self.near_bound = Gauge("stethos_near_bound", "1 while disk, journal, memory or an output is near its bound",
                                 ["bound"], registry=self.registry)  # fmt: skip
+        self.memory = Gauge("stethos_memory_bytes", "Resident memory of the gateway", registry=self.registry)
+        self.memory_bound = Gauge("stethos_memory_bound_bytes", "What it may take, with its control group",
+                                  registry=self.registry)  # fmt: skip
         self._skipped = Counter("stethos_node_skipped", "At most so many messages were lost with a node's memory",
                                 ["node"], registry=self.registry)  # fmt: skip
         self._health: dict[str, Health] = {}

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from gateway.links import Address, Link, LinkFailed
+from gateway.links import Address, Link, LinkFailed, SendsMany
 
 WAITING = 4096
 """Answers that may wait for a slow Link; beyond, the node is not answered and sends again."""
@@ -21,6 +21,7 @@ class Outbox:
 
     def __init__(self, link: Link, count: Callable[[str], None]) -> None:
         self._link = link
+        self._bulk = link if isinstance(link, SendsMany) else None
         self._count = count
         self._waiting: deque[tuple[Address, bytes]] = deque(maxlen=WAITING)
         self._ready = asyncio.Event()
@@ -33,8 +34,9 @@ class Outbox:
         elif len(self._waiting) == WAITING:
             self._count("answer_overflow")
         else:
+            if not self._waiting:
+                self._ready.set()
             self._waiting.append((address, envelope))
-            self._ready.set()
 
     async def run(self) -> None:
         """Send until cancelled. A failure is left to the Link's `receive`, which sees it too."""
@@ -42,10 +44,24 @@ class Outbox:
             await self._ready.wait()
             self._ready.clear()
             while self._waiting:
-                try:
-                    await self._link.send(*self._waiting.popleft())
-                except LinkFailed:
-                    self._count("answer_failed")
+                if self._bulk:
+                    await self._send_all(self._bulk)
+                else:
+                    await self._send_one()
+
+    async def _send_one(self) -> None:
+        try:
+            await self._link.send(*self._waiting.popleft())
+        except LinkFailed:
+            self._count("answer_failed")
+
+    async def _send_all(self, link: SendsMany) -> None:
+        try:
+            await link.send_many(self._waiting)
+        except LinkFailed:
+            for _ in self._waiting:
+                self._count("answer_failed")
+            self._waiting.clear()
 
     def close(self) -> None:
         """The Link's session has ended."""

@@ -21,7 +21,7 @@ import structlog
 from gateway.core.command import Command, CommandResult
 from gateway.core.event_id import EventIds
 from gateway.core.plant import Plant
-from gateway.core.update import AlarmChange, TagChange, Update, decode_updates
+from gateway.core.update import AlarmChange, IncidentChange, TagChange, Update, decode_updates
 from gateway.outputs import Gap, Output, OutputFailed, Present
 from gateway.runtime.decider import Decider
 from gateway.runtime.feed import Event, Feed, Pace
@@ -30,6 +30,10 @@ from gateway.store.reader import Reader
 from gateway.store.schema import JournalFull
 
 BATCH = 500  # events, and Tags, in one batch
+TAGS_APART_S = 0.02
+"""Batches of Tags are so far from each other, unless a full one waits or an event takes them along: a batch costs an
+Output as much as some hundred Tags, and a group of the decider brings a few.
+"""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,9 +58,21 @@ class Pump:
         self._count = metrics.output(name)
         self._reader: Reader | None = None
         self._thread = ThreadPoolExecutor(1, f"output {name}")  # the reader's one thread
+        self._output: Output | None = None  # the last one that was opened, or was tried to be
+        self._placed = False
         self.cursor = 0  # number of the last event delivered
         self.settled = asyncio.Event()  # has been opened, or has failed to
         self.up = False
+
+    @property
+    def delivered(self) -> int | None:
+        """Number of the last event that its peers have; None: not known yet, before it was opened, or failed to be, for
+        the first time.
+        """
+        if not (self._placed and self._output):
+            return None
+        taken: int | None = getattr(self._output, "taken", None)
+        return self.cursor if taken is None else min(self.cursor, taken)
 
     @property
     def gateway_id(self) -> bytes:
@@ -78,15 +94,15 @@ class Pump:
         """Journal a person's command."""
         return await self._decider.command(command)
 
-    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange]:
-        """Journalled alarm events above a number."""
-        found: list[AlarmChange] = []
-        while len(found) < limit:
-            events = await self._read(_events, after, limit)
-            if not events:
-                break
-            after = events[-1].event
-            found += [event for event in events if isinstance(event, AlarmChange)]
+    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange | Gap]:
+        """Journalled alarm events above a number, after a Gap if the first of them are gone."""
+        events = await self._events_after(after, limit)
+        found = [event for event in events if not isinstance(event, IncidentChange)]
+        if found and isinstance(found[0], Gap):
+            limit += 1
+        while events and len(found) < limit:
+            events = await self._events_after(_last(events), limit)
+            found += [event for event in events if not isinstance(event, IncidentChange)]
         return found[:limit]
 
     async def mark(self, name: str) -> int:
@@ -108,7 +124,10 @@ class Pump:
         try:
             view = await self._decider.view(feed)
             await self._find_cursor(view.event)
-            await output.open(self, Present(view.tags, view.alarms))
+            try:
+                await output.open(self, Present(view.tags, view.alarms))
+            finally:
+                self._output = output
             log.info("output up", output=self.name)
             self.up = True
             self.settled.set()
@@ -129,48 +148,58 @@ class Pump:
         if self.mark_name not in marks:
             await self._keep(self.mark_name, present)
         self.cursor = max(self.cursor, marks.get(self.mark_name, present))
+        self._placed = True
+        self._metrics.lag.labels(self.name).set_function(self._lag)  # whoever asks, and whether it is up or down
+
+    def _lag(self) -> float:
+        return max(0, self._decider.committed_event - self.cursor)
 
     async def _deliver(self, output: Output, feed: Feed) -> None:
         pace, loop = Pace(getattr(output, "tags_per_s", math.inf)), asyncio.get_running_loop()
         gone: asyncio.Future[str] = getattr(output, "gone", None) or loop.create_future()
-        gone.add_done_callback(lambda _: feed.news.set())
+        gone.add_done_callback(lambda _: feed.wake())
+        rests_until_s = 0.0
         while True:
             if gone.done():
                 raise OutputFailed(gone.result())
             events = await self._next_events(feed)
-            allowed = pace.allowed(loop.time())
-            tags = feed.take_tags(BATCH if allowed is None else min(allowed, BATCH))
-            pace.spend(len(tags))
+            now_s = loop.time()
+            tags: list[TagChange] = []
+            if events or now_s >= rests_until_s:
+                allowed = pace.allowed(now_s)
+                tags = feed.take_tags(BATCH if allowed is None else min(allowed, BATCH))
+                pace.spend(len(tags))
+                rests_until_s = now_s + (TAGS_APART_S if 0 < len(tags) < BATCH else 0)
             if tags or events:
                 batch: Sequence[Update | Gap] = [*tags, *events]
                 await output.write(batch)
                 self._delivered(events)
             elif feed.has_tags:
-                await _news_within(feed, pace.wait_s)
+                await _event_within(feed, max(pace.wait_s, rests_until_s - now_s))
             else:
                 await feed.news.wait()
 
     async def _next_events(self, feed: Feed) -> list[Event | Gap]:
         """From memory; from the journal while the feed is behind, where a Gap may show."""
-        feed.news.clear()
+        feed.looked()
         if not feed.behind:
             return [*feed.take_events(BATCH)]
-        durable = self._decider.committed_event
-        if self.cursor >= durable:
+        if self.cursor >= self._decider.committed_event:
             feed.caught_up()
             return []
-        events = await self._read(_events, self.cursor, BATCH)
+        return await self._events_after(self.cursor, BATCH)
+
+    async def _events_after(self, after: int, limit: int) -> list[Event | Gap]:
+        """Of the journal, at most `limit`; before them a Gap where the first numbers are gone."""
+        durable = self._decider.committed_event
+        events = await self._read(_events, after, limit)
         first = events[0].event if events else durable + 1
-        if first == self.cursor + 1:
-            return [*events]
-        return [Gap(self.cursor + 1, first - 1), *events]
+        return [Gap(after + 1, first - 1), *events] if first > after + 1 else [*events]
 
     def _delivered(self, events: Sequence[Event | Gap]) -> None:
         if not events:
             return
-        last = events[-1]
-        self.cursor = last.last_event if isinstance(last, Gap) else last.event
-        self._metrics.lag.labels(self.name).set(self._decider.committed_event - self.cursor)
+        self.cursor = _last(events)
         self._decider.mark(self.mark_name, self.cursor)
 
     async def _read(self, read: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -203,10 +232,15 @@ class Pump:
             raise OutputFailed(str(error)) from error
 
 
-async def _news_within(feed: Feed, wait_s: float) -> None:
+def _last(events: Sequence[Event | Gap]) -> int:
+    last = events[-1]
+    return last.last_event if isinstance(last, Gap) else last.event
+
+
+async def _event_within(feed: Feed, wait_s: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_s):
-            await feed.news.wait()
+            await feed.urgent.wait()
 
 
 def _events(reader: Reader, after: int, limit: int) -> list[Event]:

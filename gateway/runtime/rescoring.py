@@ -85,9 +85,9 @@ class Rescoring:
                 await self._fail(entry, f"bundle {name!r}: {error}")
             return
         self._metrics.event("window_scored", len(fitting))
-        threshold = model.bundle.manifest.threshold
+        threshold, named = model.bundle.manifest.threshold, model.bundle.model_sha256
         for entry, value in zip(fitting, values, strict=True):
-            await self._decider.put(Scored(entry, value, threshold, model.bundle.model_sha256))
+            await self._decider.put(Scored(entry, value, threshold, named))
 
     async def _fail(self, entry: int, why: str) -> None:
         self._metrics.event("window_not_scorable")

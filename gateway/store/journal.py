@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway.store import chain, identity, retention, seals
-from gateway.store.bulk import insert
+from gateway.store.bulk import insert, put
 from gateway.store.group import Group, Row, extend
 from gateway.store.reader import CHECKPOINT_COLUMNS, Reader
 from gateway.store.retention import Limits, Pruned, Sizes
@@ -27,6 +27,7 @@ from gateway.store.schema import (
     FILE_NAME,
     JournalBroken,
     JournalFull,
+    JournalRefused,
     named_faults,
     open_writer,
     transaction,
@@ -37,6 +38,7 @@ __all__ = ["Group", "Journal", "JournalBroken", "JournalFull", "Reader", "Row"]
 LOCK_FILE_NAME = "journal.lock"
 CHECKPOINT_EVERY = 2_000  # entries; what is cut off in one step
 SNAPSHOTS_KEPT = 3
+EVENTS_MEASURED = 100  # the newest, for how many there is room for
 
 
 class Journal(Reader):
@@ -53,6 +55,7 @@ class Journal(Reader):
         with transaction(db, self._path):
             seals.begin(db, who)
             self._event_hash = seals.head(db)
+        self._due_event = 0  # up to this one events would be given up, if they need not be delivered
         self._lock = -1
 
     @classmethod
@@ -60,22 +63,23 @@ class Journal(Reader):
         """Open the journal in `folder` for writing, and make it, with the gateway's key, if there is none.
 
         Raises JournalBroken: missing (unless `create`), damaged or cut off, of a newer gateway, in use by another
-        process, without its key. What the entries contain is not verified here: that is `audit`.
+        process, without its key; JournalRefused: the disk does not let it. What the entries contain is not verified
+        here: that is `audit`.
         """
         path = folder / FILE_NAME
         if not create and not path.is_file():
             raise JournalBroken(f"{path}: no journal here")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with contextlib.ExitStack() as undo:
                 lock = _lock(folder / LOCK_FILE_NAME)
                 undo.callback(os.close, lock)
                 journal = cls._open_locked(folder)
                 undo.pop_all()
         except OSError as fault:
-            raise JournalBroken(f"{folder}: {fault.strerror}") from fault
+            raise JournalRefused(f"{folder}: {fault.strerror}", folder) from fault
         except JournalFull as fault:
-            raise JournalBroken(str(fault)) from fault
+            raise JournalRefused(fault, folder) from fault
         journal._lock = lock
         with contextlib.suppress(JournalFull):  # on a full disk the older checkpoint does
             journal.checkpoint()
@@ -142,11 +146,11 @@ class Journal(Reader):
         entries = [(r.id, r.at_ms, r.kind, r.version, r.body, h) for r, h in zip(group.rows, hashes, strict=True)]
         due = head.entry - self._checkpoint_id >= CHECKPOINT_EVERY
         with transaction(self._db, self._path):
-            insert(self._db, "INSERT INTO entries", entries)
-            insert(self._db, "INSERT INTO decisions", group.decisions)
-            insert(self._db, "INSERT INTO events", events)
-            insert(self._db, "INSERT OR REPLACE INTO windows", [*group.windows.items()])
-            insert(self._db, "INSERT OR REPLACE INTO marks", [*group.marks.items()])
+            insert(self._db, "entries", entries)
+            insert(self._db, "decisions", group.decisions)
+            insert(self._db, "events", events)
+            put(self._db, "windows", "node", "state", [*group.windows.items()])
+            put(self._db, "marks", "name", "value", [*group.marks.items()])
             if due:
                 self._sign(head)
         self._head = head
@@ -207,7 +211,8 @@ class Journal(Reader):
         First entries, one checkpoint at a time and never one above `never_past` (the newest usable snapshot), which
         are too old or too many for the disk; then events beyond their limit, and more of them where the disk demands it
         although `never_past` is near the head; then room that the file no longer needs goes back to the disk. An event
-        is never given up before its entry. The configuration entry in force at the cut stays as `anchor`.
+        is never given up before its entry, nor above `limits.undelivered`. The configuration entry in force at the cut
+        stays as `anchor`.
         """
         if entries := self._cut(limits, never_past, now_ms):
             return Pruned(entries=entries)
@@ -231,16 +236,23 @@ class Journal(Reader):
             return retention.cut(self._db, at)
 
     def _give_up_events(self, limits: Limits, never_past: int) -> int:
-        (of_cut,) = self._all("SELECT last_event FROM checkpoints ORDER BY entry LIMIT 1")[0]
-        oldest = self._all("SELECT number FROM seals WHERE number > (SELECT min(number) FROM seals) LIMIT 1")
-        if limits.events is not None and self.last_event - limits.events >= (oldest[0][0] if oldest else 2**63):
-            upto = min(of_cut, self.last_event - limits.events)
-        elif oldest and self.last_id - never_past <= CHECKPOINT_EVERY and self._too_big(limits):
-            upto = min(of_cut, oldest[0][0])
-        else:
+        due = self._events_due(limits, never_past)
+        upto = due if limits.undelivered is None else min(due, limits.undelivered)
+        self._due_event = due if upto < due else 0
+        if not upto:
             return 0
         with transaction(self._db, self._path):
             return seals.give_up(self._db, upto)
+
+    def _events_due(self, limits: Limits, never_past: int) -> int:
+        """Number of the last event that there is no room for; 0: there is for all."""
+        (of_cut,) = self._all("SELECT last_event FROM checkpoints ORDER BY entry LIMIT 1")[0]
+        oldest = self._all("SELECT number FROM seals WHERE number > (SELECT min(number) FROM seals) LIMIT 1")
+        if limits.events is not None and self.last_event - limits.events >= (oldest[0][0] if oldest else 2**63):
+            return int(min(of_cut, self.last_event - limits.events))
+        if oldest and self.last_id - never_past <= CHECKPOINT_EVERY and self._too_big(limits):
+            return int(min(of_cut, oldest[0][0]))
+        return 0
 
     def _shrink(self, limits: Limits) -> int:
         """Only while the file is beyond the bound itself: else its room is used again."""
@@ -260,8 +272,13 @@ class Journal(Reader):
     def sizes(self) -> Sizes:
         """What the journal takes at present."""
         data = self._pragma("page_size") * (self._pragma("page_count") - self._pragma("freelist_count"))
+        newest = f"SELECT body FROM events ORDER BY number DESC LIMIT {EVENTS_MEASURED}"
+        sql = f"SELECT (SELECT min(number) FROM seals), (SELECT avg(length(body)) FROM ({newest}))"
+        gone, update = self._all(sql)[0]
         try:
-            return Sizes(data, self._path.stat().st_size, self._wal_bytes())
+            return Sizes(
+                data, self._path.stat().st_size, self._wal_bytes(), max(gone, self._due_event), int(update or 0)
+            )
         except OSError as fault:
             raise JournalFull(f"{self._path}: {fault.strerror}") from fault
 

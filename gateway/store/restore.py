@@ -1,9 +1,13 @@
 """Restoring a backup onto a new box: all of it, or nothing.
 
-The state folder is made under another name beside its place, verified, and renamed. What the gateway has answered
-since the backup it cannot know, so no answer may be sealed as one of those was (nodes/wire/SPEC.md, "Epoch"). Time
-sees to that, whichever backup is restored, and however often: the day becomes the epoch, which gives new keys, and the
-time of day becomes the first partial IV. So the nodes follow each restore, and a later one is above all earlier ones.
+The state folder is made under another name beside its place, verified, and renamed; then the configuration. Until both
+are there the gateway's key has a name under which no gateway finds it, so that none starts on half of it; giving the
+key its own name is the last step. Whoever is cut off before it gives the same command again.
+
+What the gateway has answered since the backup it cannot know, so no answer may be sealed as one of those was
+(nodes/wire/SPEC.md, "Epoch"). Time sees to that, whichever backup is restored, and however often: the day becomes the
+epoch, which gives new keys, and the time of day becomes the first partial IV. So the nodes follow each restore, and a
+later one is above all earlier ones.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gateway.core.event_id import restored_mark
-from gateway.store import marks
+from gateway.store import identity, marks
 from gateway.store.backup import (
     CONFIG,
     STATE,
@@ -30,6 +34,7 @@ from gateway.store.backup import (
 )
 from gateway.store.journal import Journal
 from gateway.store.keys import Registry
+from gateway.store.reader import Reader
 
 DAY_MS = 86_400_000
 FIRST_DAY = 18_262  # 2020-01-01, in days since 1970
@@ -37,7 +42,8 @@ LAST_EPOCH = 0xFFFF  # nodes/wire/SPEC.md: 2 bytes, which as days last until 219
 PARTIAL_IVS_PER_MS = (
     32  # more than a gateway can use; a third of the 32 bits is left to count on from the last of a day
 )
-KEPT_SUFFIX = ".before-restore"
+KEPT_SUFFIX, NEW_SUFFIX = ".before-restore", ".restoring"
+HELD_KEY = f"{identity.KEY_FILE_NAME}.restoring-"  # and when the backup was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +66,54 @@ def configuration(file: Path) -> str:
 
 
 def restore(file: Path, state_dir: Path, config_file: Path, *, now_ms: int) -> Restored:
-    """Put state and configuration of a backup in their places. A configuration that is there and differs is kept
-    beside the restored one. Raises BackupBroken if the state folder is not empty, or JournalBroken, JournalFull,
-    RegistryBroken; then the state folder is as before.
+    """Put state and configuration of a backup in their places, or go on where the same was cut off. A configuration
+    that is there and differs is kept beside the restored one. Raises BackupBroken if the state folder is not empty, or
+    JournalBroken, JournalFull, RegistryBroken; then the state folder is as before.
     """
-    if state_dir.is_dir() and (there := sorted(path.name for path in state_dir.iterdir())):
-        raise BackupBroken(f"{state_dir}: not empty ({', '.join(there[:3])}...): a gateway lives here, or has lived")
-    work = state_dir.with_name(f"{state_dir.name}.restoring")
     archive, manifest = opened(file)
+    work = state_dir.with_name(f"{state_dir.name}{NEW_SUFFIX}")
+    new_config = config_file.with_name(f"{config_file.name}{NEW_SUFFIX}")
+    held = state_dir / f"{HELD_KEY}{manifest.made_ms}"
     with world_named(state_dir), archive:
-        shutil.rmtree(work, ignore_errors=True)  # of a restore that was killed
-        work.mkdir(mode=0o700, parents=True)
+        begun = held.exists()
+        if not begun:
+            _refuse_a_life(state_dir)
         try:
-            _unpack(archive, manifest, work)
-            epoch = _start_epoch(work, manifest, now_ms)
-            _settle(work, like=state_dir)
-            kept = _place_config(archive, manifest, config_file)
-            work.rename(state_dir)  # onto nothing, or onto an empty folder
-            sync(state_dir.parent)
+            if not begun:
+                _make_state(archive, manifest, work, held.name, like=state_dir, now_ms=now_ms)
+            kept = _make_config(archive, manifest, new_config, like=config_file)
+            if not begun:
+                work.rename(state_dir)  # onto nothing, or onto an empty folder
+                sync(state_dir.parent)
+            new_config.rename(config_file)
+            sync(config_file.parent)
+            held.rename(state_dir / identity.KEY_FILE_NAME)
+            sync(state_dir)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    return Restored(manifest, epoch, kept)
+            new_config.unlink(missing_ok=True)
+    with closing(Reader.open(state_dir)) as reader:
+        return Restored(manifest, reader.marks()[marks.EPOCH], kept)
+
+
+def _refuse_a_life(state_dir: Path) -> None:
+    there = sorted(path.name for path in state_dir.iterdir()) if state_dir.is_dir() else []
+    if any(name.startswith(HELD_KEY) for name in there):
+        raise BackupBroken(f"{state_dir}: another backup was being restored here: go on with that, or empty the folder")
+    if there:
+        raise BackupBroken(f"{state_dir}: not empty ({', '.join(there[:3])}...): a gateway lives here, or has lived")
+
+
+def _make_state(
+    archive: tarfile.TarFile, manifest: Manifest, work: Path, key_name: str, *, like: Path, now_ms: int
+) -> None:
+    """The whole state in `work`, durable, with its key under `key_name`."""
+    shutil.rmtree(work, ignore_errors=True)  # of a restore that was killed
+    work.mkdir(mode=0o700, parents=True)
+    _unpack(archive, manifest, work)
+    _start_epoch(work, manifest, now_ms)
+    (work / identity.KEY_FILE_NAME).rename(work / key_name)
+    _settle(work, like)
 
 
 def _unpack(archive: tarfile.TarFile, manifest: Manifest, work: Path) -> None:
@@ -96,8 +129,8 @@ def _unpack(archive: tarfile.TarFile, manifest: Manifest, work: Path) -> None:
             copy_out(archive, manifest, name, to)
 
 
-def _start_epoch(work: Path, manifest: Manifest, now_ms: int) -> int:
-    """Open journal and registry as the gateway will, compare, and raise the epoch. Returns the new one."""
+def _start_epoch(work: Path, manifest: Manifest, now_ms: int) -> None:
+    """Open journal and registry as the gateway will, compare, and raise the epoch."""
     with closing(Registry.open(work)) as registry:
         registry.list()
     with closing(Journal.open(work, create=False)) as journal:
@@ -114,7 +147,6 @@ def _start_epoch(work: Path, manifest: Manifest, now_ms: int) -> int:
         down = {name: first for name in (*before, marks.DOWN_FROM) if name.startswith((marks.DOWN, marks.DOWN_FROM))}
         life = {restored_mark(now_ms): journal.last_event}
         journal.set_marks({marks.EPOCH: epoch} | down | life)
-    return epoch
 
 
 def _settle(work: Path, like: Path) -> None:
@@ -128,22 +160,23 @@ def _settle(work: Path, like: Path) -> None:
             sync(path)
 
 
-def _place_config(archive: tarfile.TarFile, manifest: Manifest, config_file: Path) -> Path | None:
-    new = config_file.with_name(f"{config_file.name}.restoring")
-    kept = None
-    config_file.parent.mkdir(parents=True, exist_ok=True)
+def _make_config(archive: tarfile.TarFile, manifest: Manifest, new: Path, *, like: Path) -> Path | None:
+    """The configuration in `new`, durable, readable by whom the one that is there is. Returns where a copy of that one
+    is kept if it differs.
+    """
+    new.parent.mkdir(parents=True, exist_ok=True)
     with new.open("wb") as to:
         copy_out(archive, manifest, CONFIG, to)
-        if config_file.exists():
-            there = config_file.stat()
+        if like.exists():
+            there = like.stat()
             os.fchmod(to.fileno(), stat.S_IMODE(there.st_mode))
             if os.geteuid() == 0:
                 os.fchown(to.fileno(), there.st_uid, there.st_gid)
         to.flush()
         os.fsync(to.fileno())
-    if config_file.exists() and config_file.read_bytes() != new.read_bytes():
-        kept = config_file.with_name(f"{config_file.name}{KEPT_SUFFIX}")
-        shutil.copy2(config_file, kept)
-    new.rename(config_file)
-    sync(config_file.parent)
+    if not like.exists() or like.read_bytes() == new.read_bytes():
+        return None
+    kept = like.with_name(f"{like.name}{KEPT_SUFFIX}")
+    shutil.copy2(like, kept)
+    sync(kept)
     return kept

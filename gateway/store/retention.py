@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from gateway.store import chain
 from gateway.store.schema import WAL_LIMIT_BYTES
 
 VACUUM_PAGES = 256  # of 4 KiB, given back to the disk in one step
+EVENT_BYTES = 64  # of an event in the file, beside its Update: hash, numbers, SQLite's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +20,36 @@ class Limits:
     age_ms: int | None = None  # of the entries
     disk_bytes: int | None = None  # of the journal's file with its write-ahead log
     events: int | None = None
+    undelivered: int | None = None  # events above this number are kept all the same: somebody must be warned first
+
+    @property
+    def _room(self) -> int | None:
+        """Bytes in use from which on something must go: an eighth stays free, for what comes between two looks."""
+        return None if self.disk_bytes is None else self.disk_bytes * 7 // 8
 
     def presses(self, used: int) -> bool:
-        """Whether so many bytes in use are too many: an eighth stays free, for what comes between two looks."""
-        return self.disk_bytes is not None and used > self.disk_bytes * 7 // 8
+        """Whether so many bytes in use are too many."""
+        return self._room is not None and used > self._room
+
+    def events_kept(self, update_bytes: int) -> float:
+        """How many events these limits leave room for, about, when one takes so many bytes beside its own."""
+        most = math.inf if self.events is None else float(self.events)
+        if self._room is None:
+            return most
+        return min(most, max(0, self._room - WAL_LIMIT_BYTES) / (update_bytes + EVENT_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Bytes of the journal: data in the file, the file with the free room in it, and the write-ahead log."""
+    """Bytes of the journal: data in the file, the file with the free room in it, and the write-ahead log. And of its
+    events: the last that is gone, or would be if `Limits.undelivered` did not keep it; bytes of an Update.
+    """
 
     data: int
     file: int
     log: int
+    gone_event: int = 0
+    update: int = 0
 
     @property
     def used(self) -> int:

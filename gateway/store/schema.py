@@ -22,6 +22,24 @@ class JournalBroken(Exception):  # noqa: N818 - named for what the operator sees
     """The journal cannot be used: missing, damaged, of a newer gateway, or in use. The message names the file."""
 
 
+class JournalRefused(JournalBroken):
+    """The journal is well as far as is known, and the world does not let it be opened: the disk is full, read-only or
+    failing, or nobody gave the right. May be tried again.
+    """
+
+    def __init__(self, why: object, folder: Path) -> None:
+        super().__init__(f"{why}{_room(folder)}")
+
+
+def _room(folder: Path) -> str:
+    """What SQLite does not say: on a full disk it may speak of an I/O error."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return ""
+    return f" ({disk.f_bavail * disk.f_frsize // 1024} KiB are free on this disk)"
+
+
 class JournalFull(Exception):  # noqa: N818 - it is the world's fault, not an error in the program
     """The disk is full, read-only, failing or blocked: nothing was written. May be tried again."""
 
@@ -108,7 +126,7 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Connect for reading and writing, and bring the schema up to date. Raises JournalBroken."""
+    """Connect for reading and writing, and bring the schema up to date. Raises JournalBroken, JournalRefused."""
     with _opening(path, f"{path.absolute().as_uri()}?mode=rwc") as db:
         version = _version(db, path)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: one from before 0.2 reuses room, but keeps it
@@ -147,7 +165,7 @@ def _opening(path: Path, uri: str) -> Iterator[sqlite3.Connection]:
             yield db
             undo.pop_all()
     except JournalFull as fault:
-        raise JournalBroken(str(fault)) from fault
+        raise JournalRefused(fault, path.parent) from fault
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from gateway.wire.cbor import byte_string
+from gateway.wire.cbor import BYTES, head
 from gateway.wire.keys import KID_BYTES, NONCE_BYTES, NodeKeys
 
 MAX_BYTES = 512
@@ -30,6 +30,8 @@ _MAX_SHORT = 23
 _BYTES_1, _BYTES_2 = 0x58, 0x59  # heads of longer ones: the length follows in one byte, in two
 _KEY_PARTIAL_IV = 0x06
 _EPOCH_HEAD = b"\x0a\x42"
+_HEADS = [head(BYTES, size) for size in range(MAX_BYTES + 1)]  # of byte strings, by their length
+_new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 
 
 class Malformed(ValueError):  # noqa: N818 - the verdict's name in SPEC.md
@@ -53,7 +55,7 @@ def parse(data: bytes, *, down: bool = False) -> Sealed:
     """Take an envelope apart: one from a node, or (`down`) one from a gateway. Malformed for anything else."""
     if not _MIN_BYTES <= len(data) <= MAX_BYTES:
         raise Malformed(f"{len(data)} bytes, not {_MIN_BYTES} to {MAX_BYTES}")
-    if data[:_HEAD_BYTES] != (_HEAD_DOWN if down else _HEAD_UP):
+    if not data.startswith(_HEAD_DOWN if down else _HEAD_UP):
         raise Malformed("not the fixed first bytes")
     size = data[_PARTIAL_IV_AT + 1] - _BYTES_0
     at = _PARTIAL_IV_AT + 2
@@ -67,7 +69,8 @@ def parse(data: bytes, *, down: bool = False) -> Sealed:
             raise Malformed("no epoch of 2 bytes")
         epoch = int.from_bytes(data[at + 2 : at + 4], "big")
         at += 4
-    return Sealed(data[_HEAD_BYTES:_PARTIAL_IV_AT], partial_iv, epoch, data[_ciphertext_at(data, at) :])
+    kid = data[_HEAD_BYTES:_PARTIAL_IV_AT]
+    return _new(Sealed, (kid, partial_iv, epoch, data[_ciphertext_at(data, at) :]))
 
 
 def _ciphertext_at(data: bytes, at: int) -> int:
@@ -111,10 +114,11 @@ class Cipher:
 
     def open(self, sealed: Sealed) -> bytes:
         """The payload. BadTag if it does not authenticate, or is of another Node, direction or epoch."""
-        if sealed.kid != self._kid or sealed.epoch != self._epoch:
+        kid, partial_iv, epoch, ciphertext = sealed
+        if kid != self._kid or epoch != self._epoch:
             raise BadTag
         try:
-            return self._aead.decrypt(self._nonce(sealed.partial_iv), sealed.ciphertext, AAD)
+            return self._aead.decrypt((self._iv ^ partial_iv).to_bytes(NONCE_BYTES, "big"), ciphertext, AAD)
         except InvalidTag:
             raise BadTag from None
 
@@ -122,12 +126,12 @@ class Cipher:
         """The envelope of one transmission. ValueError beyond 32 bits of partial IV or 512 bytes of envelope."""
         if not 0 <= partial_iv <= MAX_PARTIAL_IV:
             raise ValueError(f"partial IV {partial_iv} is not within 32 bits")
-        ciphertext = self._aead.encrypt(self._nonce(partial_iv), payload, AAD)
-        number = partial_iv.to_bytes((partial_iv.bit_length() + 7) // 8 or 1, "big")
-        data = b"".join((self._head, byte_string(number), self._behind, byte_string(ciphertext)))
+        ciphertext = self._aead.encrypt((self._iv ^ partial_iv).to_bytes(NONCE_BYTES, "big"), payload, AAD)
+        if len(ciphertext) > MAX_BYTES:
+            raise ValueError(f"{len(ciphertext)} bytes of ciphertext, {MAX_BYTES} at most")
+        size = (partial_iv.bit_length() + 7) // 8 or 1
+        number, behind = partial_iv.to_bytes(size, "big"), self._behind
+        data = b"".join((self._head, _HEADS[size], number, behind, _HEADS[len(ciphertext)], ciphertext))
         if len(data) > MAX_BYTES:
             raise ValueError(f"{len(data)} bytes of envelope, {MAX_BYTES} at most")
         return data
-
-    def _nonce(self, partial_iv: int) -> bytes:
-        return (self._iv ^ partial_iv).to_bytes(NONCE_BYTES, "big")

@@ -6,13 +6,14 @@ behind this module checks a range again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.wire import grammar
-from gateway.wire.cbor import array, read_array
+from gateway.wire.cbor import ARRAY, UINT, array, head, read_array
 from gateway.wire.fields import (
     SMALL,
     U8,
@@ -162,6 +163,7 @@ UpMessage = Birth | Flag | Window | Health | Result
 DownMessage = Ack | Command
 Message = UpMessage | DownMessage
 _M = TypeVar("_M", UpMessage, DownMessage)
+_new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 
 
 _Elements = tuple[tuple[str, Take], ...]
@@ -210,20 +212,19 @@ _ACK: _Elements = (
 _COMMAND: _Elements = (("id", U32), ("kind", U8), ("argument", U32))
 
 
-_Part = Callable[..., Features | EnergyUc]
+_Part = Callable[[list[Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Form(Generic[_M]):
     """How one message lies on the wire. Its class has the same fields in the same order, but for the last of them."""
 
-    message: Callable[..., _M]
+    message: type[_M]
     elements: _Elements
     sizes: tuple[int, ...]  # how many elements there may be
     plain: tuple[tuple[int, int, int], ...]  # of each its index, and from where to where an integer is a field as it is
     match: grammar.Match | None
-    part: _Part | None  # makes the last field from `part_at` on
-    part_at: int
+    part: _Part | None  # puts the last field in the place of its elements
 
 
 def _form(
@@ -235,15 +236,16 @@ def _form(
     ranges = [plain_range(take) for _, take in elements]
     plain = tuple((index, low, high) for index, (low, high) in enumerate(ranges))
     sizes = (len(elements), len(elements) - optional)
-    return _Form(message, elements, sizes, plain, match, part, len(message._fields) - 1)
+    return _Form(message, elements, sizes, plain, match, part)
 
 
-def _features(feature_set: int, values: Sequence[int]) -> Features:
-    return Features(feature_set, tuple(values))
+def _features(items: list[Any]) -> None:
+    values = tuple(items.pop())
+    items[-1] = _new(Features, (items[-1], values))
 
 
-def _energy(values: Sequence[int]) -> EnergyUc:
-    return EnergyUc(*values)
+def _energy(items: list[Any]) -> None:
+    items[-1] = _new(EnergyUc, items[-1])
 
 
 _UP: dict[int, _Form[UpMessage]] = {
@@ -257,6 +259,7 @@ _DOWN: dict[int, _Form[DownMessage]] = {
     MessageType.ACK: _form(Ack, MessageType.ACK, _ACK),
     MessageType.COMMAND: _form(Command, MessageType.COMMAND, _COMMAND, optional=1),
 }
+_ACK_START = bytes([MessageType.ACK]) + head(ARRAY, len(_ACK))
 _TYPE_OF: dict[object, int] = {form.message: kind for forms in (_UP, _DOWN) for kind, form in forms.items()}
 
 
@@ -272,6 +275,24 @@ def decode_down(payload: bytes) -> DownMessage:
 
 def encode(message: Message) -> bytes:
     """Type byte and array. ValueError for a field out of its range."""
+    return _encode_ack(message) if type(message) is Ack else _encode(message)
+
+
+def _encode_ack(ack: Ack) -> bytes:
+    """The same bytes as of `_encode`: of what differs from Ack to Ack, nearly all are in range."""
+    base, bitmap, time_ms, next_s, mail, birth_wanted = ack
+    if type(base) is int and type(bitmap) is int and 0 <= base <= 0xFFFF and 0 <= bitmap <= 0xFFFF_FFFF:
+        return _ACK_START + head(UINT, base) + head(UINT, bitmap) + _ack_end(time_ms, next_s, mail, birth_wanted)
+    return _encode(ack)
+
+
+@lru_cache(maxsize=4, typed=True)
+def _ack_end(time_ms: int, next_s: int, mail: int, birth_wanted: bool) -> bytes:
+    """From the time on, all Acks of one moment are alike. ValueError for a field out of its range."""
+    return _encode(Ack(0, 0, time_ms, next_s, mail, birth_wanted))[len(_ACK_START) + 2 :]
+
+
+def _encode(message: Message) -> bytes:
     kind = _TYPE_OF[type(message)]
     form = _UP.get(kind) or _DOWN[kind]
     items = _items(message, len(set(form.sizes)) > 1)
@@ -304,8 +325,10 @@ def _decode(payload: bytes, forms: dict[int, _Form[_M]]) -> _M:
     if items is None:
         items = _strictly(payload, form)
     if form.part and len(items) == len(form.elements):
-        items[form.part_at :] = [form.part(*items[form.part_at :])]
-    return form.message(*items)
+        form.part(items)
+    elif len(items) < len(form.message._fields):
+        items.append(None)  # what was left off
+    return _new(form.message, items)
 
 
 def _strictly(payload: bytes, form: _Form[Any]) -> list[Any]:

@@ -14,8 +14,9 @@ SEQUENCE_DEPTH = 512
 _SPAN = 1 << 16
 _REACH = _SPAN // 2  # so far ahead of the newest a number can be extended
 _ANCHORED, _ADRIFT = 1, 2
-_ALL = {depth: (1 << depth) - 1 for depth in (REPLAY_DEPTH, SEQUENCE_DEPTH)}
+_ALL_REPLAY, _ALL_SEQUENCE = (1 << REPLAY_DEPTH) - 1, (1 << SEQUENCE_DEPTH) - 1
 _NUMBER_BYTES = 5  # of 32 bits, counted from 1; 0: none yet
+_new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 
 
 class ReplayWindow(NamedTuple):
@@ -40,13 +41,14 @@ class ReplayWindow(NamedTuple):
         """The window after an authentic message that is not `replayed`."""
         newest, below = self
         if partial_iv == newest + 1 and below:  # the next one of a window that has begun, as nearly all are
-            return ReplayWindow(partial_iv, (below << 1 | 1) & _ALL[REPLAY_DEPTH])
+            return _new(ReplayWindow, (partial_iv, (below << 1 | 1) & _ALL_REPLAY))
         newest, below = _marked(newest, below, partial_iv, REPLAY_DEPTH)
         return ReplayWindow(newest, below)
 
     def to_state(self) -> bytes:
         """13 bytes."""
-        return _number(self.newest) + self.below.to_bytes(REPLAY_DEPTH // 8, "big")
+        newest, below = self
+        return (newest + 1 << REPLAY_DEPTH | below).to_bytes(_NUMBER_BYTES + REPLAY_DEPTH // 8, "big")
 
     @classmethod
     def from_state(cls, state: bytes) -> ReplayWindow:
@@ -105,14 +107,16 @@ class SequenceWindow(NamedTuple):
         """The window after a message that is not `known`."""
         newest, below, anchored, adrift = self
         if full == newest + 1 and below:
-            return SequenceWindow(full, (below << 1 | 1) & _ALL[SEQUENCE_DEPTH], anchored, adrift)
+            return _new(SequenceWindow, (full, (below << 1 | 1) & _ALL_SEQUENCE, anchored, adrift))
         newest, below = _marked(newest, below, full, SEQUENCE_DEPTH)
         return SequenceWindow(newest, below, anchored, adrift)
 
     def to_state(self) -> bytes:
         """70 bytes."""
-        flags = _ANCHORED * self.anchored | _ADRIFT * self.adrift
-        return bytes([flags]) + _number(self.newest) + self.below.to_bytes(SEQUENCE_DEPTH // 8, "big")
+        newest, below, anchored, adrift = self
+        flags = _ANCHORED * anchored | _ADRIFT * adrift
+        whole = (flags << 8 * _NUMBER_BYTES | newest + 1) << SEQUENCE_DEPTH | below
+        return whole.to_bytes(1 + _NUMBER_BYTES + SEQUENCE_DEPTH // 8, "big")
 
     @classmethod
     def from_state(cls, state: bytes) -> SequenceWindow:
@@ -134,11 +138,7 @@ def _marked(newest: int, below: int, number: int, depth: int) -> tuple[int, int]
         return newest, below | 1 << (-ahead - 1)
     if newest < 0 or ahead > depth:
         return number, 0
-    return number, (below << ahead | 1 << (ahead - 1)) & _ALL[depth]
-
-
-def _number(newest: int) -> bytes:
-    return (newest + 1).to_bytes(_NUMBER_BYTES, "big")
+    return number, (below << ahead | 1 << (ahead - 1)) & ((1 << depth) - 1)
 
 
 def _split(state: bytes, depth: int) -> tuple[int, int]:

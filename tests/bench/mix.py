@@ -4,7 +4,8 @@ Every fifty reports are one block: 45 Health, from all nodes in turn; one bare F
 with Windows, one of them for the next block's asset. So each asset in its turn gets, from its first node, a Window
 that the gateway's model confirms and three that it refutes, and then from its second node the Flag that is the k-th of
 k = 2: the anomaly is raised. Its window being over, and its nodes having said "normal" again, the anomaly returns
-before the asset's next turn. On a plant too small for that (`incidents` False) all Windows are refuted, and the bare
+before the asset's next turn. The very first block has none before it: there one of its own Windows is confirmed, so
+that its Flag raises, too. On a plant too small for that (`incidents` False) all Windows are refuted, and the bare
 Flag is a sensor fault, whose alarm the node's next Health returns.
 """
 
@@ -86,6 +87,8 @@ class Mix:
         first, *others = WINDOWS_AT
         for block in count():
             special = {at: self._window(block, confirmed=False) for at in others}
+            if not block:
+                special[others[0]] = self._window(block, confirmed=self._incidents)
             special[first] = self._window(block + 1, confirmed=self._incidents)
             for at in range(BLOCK):
                 if at == FLAG_AT:

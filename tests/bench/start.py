@@ -49,10 +49,12 @@ async def after_stop(nodes: int) -> Mapping[str, Figure]:
 
 
 async def after_kill(*, entries: int) -> Mapping[str, Figure]:
-    """exec to READY after kill -9 in the middle of the load, with so many entries in the journal."""
+    """exec to READY after kill -9, with so many entries in the journal. The gateway is killed when it has decided all
+    of the load and has come to rest; how old its newest snapshot is then is wherever the filling has ended.
+    """
     async with running(BenchPlant(FILL_NODES), clients=False) as house:
         async with introduced(house, "udp") as site:
-            while (there := last_entry(house.folder / "state")) < entries:
+            while (there := entries_there(house.folder / "state")) < entries:
                 say(f"{there} of {entries} entries")
                 await stretch(house, site, FILL_RATE, FILL_STEP_S, sealed=False)
                 await settle(house, site.carrier)
@@ -104,9 +106,9 @@ async def _browsed(client: Client, nodes: list[ua.NodeId]) -> list[ua.ReferenceD
     return found
 
 
-def last_entry(state: Path) -> int:
-    """Number of the newest entry in a journal."""
-    return _number(state, "SELECT max(id) FROM entries")
+def entries_there(state: Path) -> int:
+    """How many entries a journal holds; what retention has let go is not among them."""
+    return _number(state, "SELECT max(id) - min(id) + 1 FROM entries")
 
 
 def snapshot_age(state: Path) -> int:

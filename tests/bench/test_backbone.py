@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count, islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import AsyncMock
 
 import aiomqtt
 import cbor2
@@ -23,7 +28,7 @@ from tests.bench.fleet import Fleet
 from tests.bench.mix import BLOCK, Mix, births, cbor_uint
 from tests.bench.plant import BenchPlant, make_models
 from tests.bench.profiled import stage_of
-from tests.bench.stretch import introduced, stretch
+from tests.bench.stretch import _left_behind, introduced, stretch
 from tests.system.broker import mosquitto
 from tests.system.plants import until
 
@@ -161,7 +166,15 @@ def test_a_latency_is_from_a_report_to_the_next_event_of_its_asset() -> None:
         {"source": "b", "ns": 30_000_000},
         {"source": "a", "ns": 27_000_000},
     ]
-    assert sorted(latency.latencies_ms(sent, events)) == [1.0, 7.0, 30.0]
+    assert sorted(latency.latencies_ms(sent, events)) == [1.0, 7.0, 30.0, math.inf]
+
+
+def test_an_alarm_that_is_never_seen_is_infinitely_late() -> None:
+    seen = [float(ms) for ms in range(99)]
+    assert latency.quantile([*seen, math.inf], 0.99) == 98.0
+    assert latency.quantile([*seen, math.inf, math.inf], 0.99) == math.inf
+    assert latency.quantile([3.0, 1.0, 2.0], 0.50) == 2.0
+    assert latency.quantile([], 0.99) == math.inf
 
 
 def in_file(file: str, call: Callable[[], str], function: str = "f") -> Callable[[], str]:
@@ -233,3 +246,18 @@ async def test_a_group_gives_figures(models: None, tmp_path: Path) -> None:
     assert {f"ingest_cpu_us_per_report_{stage}" for stage in ("open", "engine", "journal_thread")} <= kept.keys()
     assert sum(figure.value for figure in kept.values()) > 0
     assert all("mix M" in figure.how for figure in kept.values())
+
+
+@pytest.mark.parametrize(
+    ("values_s", "round_s", "found"),
+    [(0.5, 1.5, []), (1.5, 1.5, ["OPC UA"]), (0.5, 2.5, ["Modbus"]), (9.0, 9.0, ["OPC UA", "Modbus"])],
+)
+async def test_a_client_that_is_left_behind_makes_a_backlog(values_s: float, round_s: float, found: list[str]) -> None:
+    """So long before now are the newest value of the one, and the last whole round of the other."""
+    now_s = time.monotonic()
+    seen = {"newest_s": time.time() - values_s}
+    poller = SimpleNamespace(read_s=now_s - round_s)
+    clients = SimpleNamespace(scores=True, seen=AsyncMock(return_value=seen), poller=poller)
+    behind = await _left_behind(cast("house.House", clients), load.Sent(ended_s=now_s), 1.0)
+    assert [name for name in ("OPC UA", "Modbus") if any(name in reason for reason in behind)] == found
+    assert len(behind) == len(found)

@@ -3,7 +3,7 @@
 Subscribes to every score of a plant of so many nodes (of its nodes, their re-scores, of its assets), or, with 0 nodes,
 to the alarm events of the whole server. Prints {"ready": ...} when subscribed; for alarms a line an event: source,
 whether it is active, and when the callback ran (CLOCK_MONOTONIC, ns); and, for each line that it reads, what it has
-seen so far.
+seen so far, and the newest source time of a value (Unix time, seconds).
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
 
 from asyncua import Client, Node, ua
+from asyncua.common.subscription import DataChangeNotif
 
 from tests.bench.plant import BenchPlant
 
@@ -30,9 +32,12 @@ class Watcher:
         self.values = 0
         self.events = 0
         self.last_ns = 0
+        self.newest = datetime.min.replace(tzinfo=UTC)
 
-    def datachange_notification(self, node: Node, value: object, data: object) -> None:
+    def datachange_notification(self, node: Node, value: object, data: DataChangeNotif) -> None:
         self.values += 1
+        if (at := data.monitored_item.Value.SourceTimestamp) and at > self.newest:
+            self.newest = at
         self.last_ns = time.monotonic_ns()
 
     def event_notification(self, event: object) -> None:
@@ -43,6 +48,11 @@ class Watcher:
 
     def status_change_notification(self, status: object) -> None:
         _say({"status": str(status)})
+
+    def seen(self) -> dict[str, float]:
+        """All so far."""
+        newest_s = self.newest.timestamp() if self.values else 0.0
+        return {"values": self.values, "events": self.events, "last_ns": self.last_ns, "newest_s": newest_s}
 
 
 def _say(line: object) -> None:
@@ -68,7 +78,7 @@ async def main(endpoint: str, interval_ms: float, nodes: int) -> None:
     async with Client(endpoint, timeout=PATIENCE_S, watchdog_intervall=PATIENCE_S) as client:
         _say({"pid": os.getpid(), "ready": await _subscribe(client, interval_ms, nodes, watcher)})
         while await loop.run_in_executor(None, sys.stdin.readline):
-            _say({"values": watcher.values, "events": watcher.events, "last_ns": watcher.last_ns})
+            _say(watcher.seen())
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ class Played(RuleBasedStateMachine):
             bouts = [b for i in engine.incidents.incidents.values() for b in i.bouts if b.asset == name]
             active = [b for b in bouts if not b.over]
             assert active == ([engine.incidents.active(name)] if active else [])
+            assert list(engine.incidents.unfinished(name)) == active
             reachable = {id(bout) for bout in engine.incidents.bouts.get(name, ())}
             assert {id(bout) for bout in bouts if bout.reachable} == reachable
             assert self.bench.tag(f"asset/{name}/incident").value == (active[0].incident if active else 0)

@@ -17,6 +17,7 @@ from tests.core.plants import MODEL, birth, flag, health, ms, plant, report, win
 BODIES = [
     Configured(plant()),
     Configured(plant(model="m", on_delay_s=1.5)),
+    Configured(plant(), "journal.keep_days = 90.0\nlink.b.baud = 9600", ("link b: started", "model m: changed")),
     Started("0.1.0"),
     report("a", birth(), ms(1)),
     report("a", flag(features=True), ms(1)),
@@ -48,6 +49,17 @@ def test_entry_round_trip(body):
     assert (kind, version) == (EntryKind(kind), entries.VERSIONS[kind])
     assert entries.decode(str(kind), version, data) == body
     assert entries.encode(entries.decode(str(kind), version, data)) == (kind, version, data)
+
+
+@given(
+    st.integers(0, 2**63), st.integers(-(2**31), 2**63), st.integers(0, 2**31), st.binary(max_size=40), st.text(),
+)  # fmt: skip
+def test_what_is_put_together_by_hand_is_what_an_encoder_writes(number, value, threshold, data, name):
+    score = Scored(number, value, threshold, data, name)
+    said = Report(name, "link", number, threshold, number, data, health())
+    assert entries.encode(score)[2] == cbor2.dumps(list(score))
+    assert entries.encode(said)[2] == cbor2.dumps(list(said[:6]))
+    assert updates.encode_decision([], [(number, threshold)]) == cbor2.dumps([[], [[number, threshold]]])
 
 
 def test_every_kind_is_covered():
@@ -89,6 +101,9 @@ def test_every_older_version_has_an_upcaster():
         ("report", 1, cbor2.dumps(["a", "l", 1, 0, 1, b""]), "report version 1"),
         ("config", 1, cbor2.dumps([{"site": "works"}]), "config version 1"),
         ("config", 2, cbor2.dumps([{"site": "works"}]), "config version 2"),
+        ("config", 3, cbor2.dumps([{"site": "works"}]), "config: fields that do not fit"),
+        ("config", 3, cbor2.dumps([{"site": "works"}, "", []]), "config version 3"),
+        ("config", 4, cbor2.dumps([{}, "", []]), "config version 4 is newer than this release, which knows 3"),
         ("noticed", 1, cbor2.dumps(["node_lost", True, 0, ""]), "not an alarm of the gateway"),
         ("noticed", 1, cbor2.dumps(["journal_space", True]), "fields that do not fit"),
     ],
@@ -100,11 +115,17 @@ def test_what_cannot_be_read_says_so(kind, version, data, says):
 
 def test_a_plant_of_the_first_release_gains_the_alarms_of_the_gateway():
     kind, _, data = entries.encode(Configured(plant()))
-    (fields,) = cbor2.loads(data)
+    fields, *_ = cbor2.loads(data)
     own = {"journal_space": None, "output_behind": None}
     old = cbor2.dumps([fields | {"alarms": {k: text for k, text in fields["alarms"].items() if k not in own}}])
     assert len(old) < len(data)
     assert entries.decode(kind, 1, old).plant.alarms.keys() == set(AlarmKind)
+
+
+def test_a_configuration_of_the_first_releases_says_nothing_but_the_plant():
+    kind, _, data = entries.encode(Configured(plant(), "journal.keep_days = 90.0", ("link b: started",)))
+    fields, *_ = cbor2.loads(data)
+    assert entries.decode(kind, 2, cbor2.dumps([fields])) == Configured(plant())
 
 
 def test_updates_round_trip():

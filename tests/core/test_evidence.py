@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.core.evidence import Basis, Evidence, Verdict
 from gateway.core.plant import AlarmKind, Rule, Scope
 from gateway.core.update import Quality
 from tests.core.plants import RULE, AlarmId, Bench, anomaly, birth, code_of, flag, health, ms, plant
@@ -121,6 +122,19 @@ def test_a_fault_of_days_keeps_its_beginning():
     assert bench.engine.ledger.counters["verdict_crowded_out"] > 0
     assert bench.until(50_000).story()[-1] == (1, "closed")
     assert bench.incidents()[-1].source_ms == ms(39_960 + 120)
+
+
+def test_a_claim_that_is_taken_away_goes_with_the_last_words_that_repeat_it():
+    claim = Verdict(ms(5), 7, "a", Basis.CLAIM, 200, 1)
+    other = claim._replace(entry=8, node="b")
+    evidence = Evidence([claim, other])
+    assert evidence.take(7, ms(4)) is None
+    assert (evidence.take(7, ms(5)), evidence.verdicts) == (claim, [other])
+    evidence = Evidence([claim, other])
+    for second in (3, 9):
+        evidence.add(claim._replace(event_ms=ms(second), basis=Basis.LAST_WORD))
+    assert evidence.take(7, ms(5)).event_ms == ms(3)
+    assert evidence.verdicts == [other]
 
 
 def test_nobody_asks_to_be_woken_without_need():

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.plant import AlarmId, AlarmKind, AlarmText, Priority, Scope
+from gateway.core.nodes import NodeTags
+from gateway.core.plant import NODE_TAGS, AlarmId, AlarmKind, AlarmText, Priority, Scope
 from tests.core.plants import plant
 
 NAMING_BOTH = AlarmText("{node} on {asset}", "{asset} with {node}", "go to {node}, {node}", Priority.HIGH, 600)
@@ -34,3 +35,7 @@ def test_an_asset_without_nodes_is_told_of_by_name() -> None:
 def test_an_alarm_that_is_not_configured_tells_nothing() -> None:
     with pytest.raises(KeyError):
         plant().told(AlarmId(Scope.NODE, "gone", AlarmKind.NODE_LOST))
+
+
+def test_a_nodes_tags_are_named_in_their_order():
+    assert NodeTags._fields == tuple(tag.name for tag in NODE_TAGS)

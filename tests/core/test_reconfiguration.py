@@ -140,6 +140,16 @@ def test_the_same_configuration_again_says_nothing():
     assert len(bench.updates) == before
 
 
+def test_what_is_configured_beside_the_plant_decides_nothing():
+    bench = Bench.of(plant(model="m"))
+    bench.says(1, "a", flag(features=True))
+    bench.scored(2, bench.entries[1].id, 0, failure="does not fit")
+    before, tag = len(bench.updates), bench.tag("node/a/host_score")
+    assert tag.quality is Quality.CONFIGURATION
+    bench.at(3, Configured(plant(model="m"), "journal.keep_days = 1.0", ("journal.keep_days: changed",)))
+    assert len(bench.updates) == before and bench.tag("node/a/host_score") == tag
+
+
 def test_a_mended_bundle():
     bench = Bench.of(plant(model="m", models={}))
     assert bench.tag("node/a/host_score").quality is Quality.CONFIGURATION

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -69,6 +70,7 @@ class Plc:
     taken: list[tuple[int, str]] = field(default_factory=list)  # (number, transition)
     again: list[int] = field(default_factory=list)  # shown once more after taking them was confirmed
     confirmed: int = 0
+    turned: list[int] = field(default_factory=list)  # shown behind a newer one in one and the same reading
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -90,8 +92,7 @@ class Plc:
                 return
             words = answer.registers
             records = [words[at : at + RECORD_WORDS] for at in range(HEADER, len(words), RECORD_WORDS)][: words[0]]
-            for record in records:
-                self._take(record[0] << 16 | record[1], TRANSITIONS[record[5]])
+            self.take((record[0] << 16 | record[1], TRANSITIONS[record[5]]) for record in records)
             if records:
                 last = self.taken[-1][0]
                 confirmation = await client.write_registers(0, [last >> 16, last & 0xFFFF])
@@ -100,6 +101,15 @@ class Plc:
                 self.confirmed = last
             else:
                 await asyncio.sleep(AGAIN_S)
+
+    def take(self, records: Iterable[tuple[int, str]]) -> None:
+        """What one reading has shown."""
+        before = 0
+        for number, transition in records:
+            if number <= before:
+                self.turned.append(number)
+            before = number
+            self._take(number, transition)
 
     def _take(self, number: int, transition: str) -> None:
         if number <= self.confirmed:

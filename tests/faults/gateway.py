@@ -84,12 +84,12 @@ k = 2
 
 class Gateway:
     """`stethos run` in `folder`. `before` is Python that its process runs first, `env` is added to its environment;
-    `models`: a folder of bundles by which it scores again what its nodes flag.
+    `models`: a folder of bundles by which it scores again what its nodes flag. `more`: tables of its configuration.
     """
 
     def __init__(
         self, folder: Path, nodes: int, *, ports: Ports | None = None, journal: str = "", before: str = "",
-        env: Mapping[str, str] | None = None, models: Path | None = None,
+        env: Mapping[str, str] | None = None, models: Path | None = None, more: str = "",
     ) -> None:  # fmt: skip
         self.folder = folder
         self.ports = ports or free_ports()
@@ -99,10 +99,16 @@ class Gateway:
         self.process: Process | None = None
         self._before = before
         self._env = dict(env or {})
-        names = [f"n-{i}" for i in range(nodes)]
+        self._names = [f"n-{i}" for i in range(nodes)]
+        self._models, self._more = models, more
         folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(configuration(self.ports, names, journal, models), encoding="utf-8")
-        self.keys = register(self.state_dir, names)
+        self.configure(journal)
+        self.keys = register(self.state_dir, self._names)
+
+    def configure(self, journal: str) -> None:
+        """Write its configuration with this table [journal]; in force from the next start on."""
+        text = configuration(self.ports, self._names, journal, self._models) + self._more
+        self.config.write_text(text, encoding="utf-8")
 
     async def start(self) -> None:
         """Returns as soon as the process exists."""

@@ -1,11 +1,13 @@
 """C nodes in threads of this process, to whom nearly every wake brings news (machine.py).
 
-Their radio opens everything that passes: what was sent and what was acknowledged is known by identity, from the wire.
+Their radio, a UDP socket or a client of a broker, opens everything that passes: what was sent and what was acknowledged
+is known by identity, from the wire.
 """
 
 from __future__ import annotations
 
 import ctypes
+import queue
 import socket
 import threading
 import time
@@ -13,6 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ctypes import byref, c_uint8, memmove, string_at
 from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.store.keys import NodeKey
 from gateway.wire.envelope import BadTag, Cipher, Malformed, parse
@@ -27,6 +32,8 @@ NEVER_MS = 3_600_000  # no heartbeat comes in between
 LISTEN_MS = 300
 WAITING = 20  # messages not yet acknowledged, beyond which there is no more news: no node's ring overflows here
 FIRST_SEED = 4000  # of the motors; the models were trained on others
+HEARD = 100  # answers that wait for a node to listen
+RECONNECT_S = 1  # the client knows whole seconds
 SEQ_SPAN = 1 << 16  # a run stays below it, so that a message's low 16 bits are its number
 
 
@@ -44,11 +51,25 @@ class Radio(Board):
         self._up = Cipher.up(keys)
         self._keys = keys
         self._wakes = 0
+        self._open(key)
+
+    def _open(self, key: NodeKey) -> None:
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", 0))
 
     def close(self) -> None:
         self._udp.close()
+
+    def _put(self, frame: bytes) -> None:
+        with suppress(OSError):  # the air takes everything
+            self._udp.sendto(frame, self.gateway)
+
+    def _get(self, size: int, wait_s: float) -> bytes | None:
+        self._udp.settimeout(wait_s)
+        try:
+            return self._udp.recv(size)
+        except OSError:  # the time is up
+            return None
 
     def _now_ms(self, _context):
         return time.monotonic_ns() // 1_000_000
@@ -70,18 +91,15 @@ class Radio(Board):
         number = message.full_seq if isinstance(message, Birth) else message.seq
         assert number < SEQ_SPAN
         self.sent_numbers.add(number)
-        with suppress(OSError):  # the air takes everything
-            self._udp.sendto(frame, self.gateway)
+        self._put(frame)
         return True
 
     def _receive(self, _context, out, size, left_ms):
         left, began = left_ms[0], time.monotonic()
         if not left:
             return 0
-        self._udp.settimeout(left / 1000)
-        try:
-            data = self._udp.recv(size)
-        except OSError:  # the time is up
+        data = self._get(size, left / 1000)
+        if data is None:
             left_ms[0] = 0
             return 0
         left_ms[0] = max(0, left - int((time.monotonic() - began) * 1000))
@@ -100,14 +118,50 @@ class Radio(Board):
             self.acknowledged |= told & self.sent_numbers
 
 
+class MqttRadio(Radio):
+    """One whose air is a broker, at QoS 1 (SPEC.md, "Links"). What is said while it is away is gone; the connection
+    comes back by itself.
+    """
+
+    def _open(self, key: NodeKey) -> None:
+        self._heard: queue.Queue[bytes] = queue.Queue(HEARD)
+        kid = key.kid.hex()
+        self._up_topic, self._down_topic = f"stethos/nodes/{kid}/up", f"stethos/nodes/{kid}/down"
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, f"node-{kid}")
+        self._client.reconnect_delay_set(RECONNECT_S, RECONNECT_S)
+        self._client.on_connect = self._subscribe
+        self._client.on_message = self._arrived
+        self._client.connect_async(*self.gateway)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _subscribe(self, client, *_):
+        client.subscribe(self._down_topic, qos=1)
+
+    def _arrived(self, _client, _userdata, message):
+        with suppress(queue.Full):  # the node has stopped listening
+            self._heard.put_nowait(message.payload)
+
+    def _put(self, frame: bytes) -> None:
+        if self._client.is_connected():
+            self._client.publish(self._up_topic, frame, qos=1)
+
+    def _get(self, size: int, wait_s: float) -> bytes | None:
+        try:
+            return self._heard.get(timeout=wait_s)[:size]
+        except queue.Empty:
+            return None
+
+
 class StormNode:
     """One C node and the thread it lives in."""
 
-    def __init__(
-        self, library: ctypes.CDLL, key: NodeKey, gateway: tuple[str, int], wake_ms: int, place: Sensor | Motor
-    ) -> None:
+    def __init__(self, library: ctypes.CDLL, key: NodeKey, radio: Radio, wake_ms: int, place: Sensor | Motor) -> None:
         self.name = key.name
-        self.radio = Radio(key, gateway, place)
+        self.radio = radio
         assert library.ceiling_provision(byref(self.radio.port))
         self._node = Node(
             library, self.radio, kid=(c_uint8 * 4)(*key.kid), secret=(c_uint8 * 16)(*key.secret), wake_ms=wake_ms,
@@ -154,14 +208,16 @@ class Storm:
     """Many nodes. `calm` and `rage` stop and start the news; what is not acknowledged is sent again all the same."""
 
     def __init__(
-        self, keys: Sequence[NodeKey], gateway: tuple[str, int], wake_ms: int, models: Path | None = None
+        self, keys: Sequence[NodeKey], radio: type[Radio], to: tuple[str, int], wake_ms: int, models: Path | None = None
     ) -> None:
-        """`models`: the folder of the motors' bundles; None: the nodes have nothing but sensors that fail."""
+        """`to`: the gateway, or the broker. `models`: the folder of the motors' bundles; None: the nodes have nothing
+        but sensors that fail.
+        """
         library = ctypes.CDLL(str(ROOT / "build" / "node" / "libstethos-node.so"))
         self.nodes = []
         for seed, key in enumerate(keys, FIRST_SEED):
             place = Motor(library, models, seed) if models else Sensor()
-            self.nodes.append(StormNode(library, key, gateway, wake_ms, place))
+            self.nodes.append(StormNode(library, key, radio(key, to, place), wake_ms, place))
 
     def start(self) -> None:
         for node in self.nodes:
@@ -189,6 +245,10 @@ class Storm:
             node.stop()
         for node in self.nodes:
             node.join()
+
+    def waiting(self) -> list[int]:
+        """How many messages each node has said and not seen acknowledged."""
+        return [len(node.radio.sent_numbers) - len(node.radio.acknowledged) for node in self.nodes]
 
     def acknowledged(self) -> set[tuple[str, int]]:
         """(node, number) of all that the gateway has said to be durable."""

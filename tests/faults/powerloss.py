@@ -1,4 +1,6 @@
-"""Loss of power under a storm of alarms: what was never synced is gone, and the gateway starts from what is left."""
+"""Loss of power under a storm of alarms and incidents, with many a snapshot: what was never synced is gone, and the
+gateway starts from what is left.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from pathlib import Path
 
 from tests.faults.accountant import Account
 from tests.faults.disk import Disk
+from tests.faults.kill9 import KEPT
 from tests.faults.scene import scene
+from tests.system.plants import first_models
 
 MEANWHILE = 20  # events
 SYNC_S = 0.2  # so slow that the power goes in the middle of a commit
@@ -39,7 +43,7 @@ async def cut_again_and_again(
     choose = random.Random(seed)
     disk = Disk(folder / "state", folder / "disk")
     lost_bytes = 0
-    async with scene(folder, before=before, disk=disk) as stage:
+    async with scene(folder, before=before, disk=disk, models=first_models(), journal=KEPT) as stage:
         for _ in range(runs):
             if choose.random() < STARTING:
                 disk.control.slow_sync(SYNC_S)
@@ -52,6 +56,7 @@ async def cut_again_and_again(
             lost_bytes += await asyncio.to_thread(disk.cut, choose if torn else None)
             disk.control.slow_sync(0)
             await stage.gateway.start()
+        await stage.incident()
         return await stage.settle(), lost_bytes
 
 

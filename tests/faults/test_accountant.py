@@ -39,9 +39,9 @@ def mqtt(told: list[Told], given_up: tuple[int, ...] = ()) -> Account:
     return account
 
 
-def modbus(*taken: tuple[int, str], again: tuple[int, ...] = ()) -> Account:
+def modbus(*taken: tuple[int, str], again: tuple[int, ...] = (), turned: tuple[int, ...] = ()) -> Account:
     account = Account()
-    accountant.modbus_account(account, HELD, Plc(0, list(taken), list(again)))
+    accountant.modbus_account(account, HELD, Plc(0, list(taken), list(again), turned=list(turned)))
     return account
 
 
@@ -93,3 +93,41 @@ def test_opcua_events_that_are_missing_between_two_that_came_or_come_twice() -> 
     assert opcua(third, [IDS[0]], [last]).is_clean  # two subscriptions, and nothing was promised in between
     assert opcua(HELD, [*IDS, IDS[0]]).doubled["opcua"] == [1]
     assert opcua(HELD, [*IDS, last]).doubled["opcua"] == [3]
+
+
+def test_events_that_are_told_in_another_order_than_they_happened() -> None:
+    turned = mqtt(TOLD[::-1])
+    assert (turned.disordered["mqtt"], turned.lost_count, turned.doubled_count) == ([1], 0, 0)
+    assert not turned.is_clean
+    assert mqtt([*TOLD, *TOLD]).is_clean  # repeats may begin anew
+    assert opcua(HELD, IDS[::-1]).disordered["opcua"] == [1]
+    assert opcua(HELD, IDS, IDS).is_clean
+    assert modbus((2, "returned"), (1, "raised")).disordered["modbus"] == [1]
+    assert modbus((1, "raised"), (2, "returned"), turned=(1,)).disordered["modbus"] == [1]
+    assert Account.sum([turned, turned]).disordered_count == 2
+    assert "disordered at mqtt: 1" in str(turned)
+
+
+def test_a_gap_is_believed_only_where_it_can_be_true() -> None:
+    account, now = Account(), Held(GATEWAY, {}, {n: change(n, AlarmTransition.RAISED) for n in (5, 6, 7)})
+    assert accountant.credible(account, now, range(1, 4), keep_events=3) == {1, 2, 3}
+    assert account.is_clean
+    assert accountant.credible(account, now, [4, 5], keep_events=3) == {4}
+    assert account.lost["gaps"] == [5]  # it is there
+    assert accountant.credible(account, now, [1, 2, 3], keep_events=5) == {1, 2}
+    assert account.lost["gaps"] == [5, 3]  # so few as to be kept
+
+
+def test_what_a_plc_is_shown_in_another_order_is_noticed() -> None:
+    plc = Plc(0)
+    plc.take([(1, "raised"), (2, "returned")])
+    plc.take([(1, "raised"), (2, "returned"), (3, "raised")])  # not confirmed yet, so it is shown again
+    assert (plc.turned, len(plc.taken)) == ([], 3)
+    plc.take([(5, "raised"), (4, "returned")])
+    assert plc.turned == [4]
+
+
+def test_messages_of_entries_that_were_let_go_unread_are_not_sought_and_that_is_said() -> None:
+    account = nodes(replace(HELD, unseen=3), {("n-0", 5), ("n-0", 7)})
+    assert account.is_clean
+    assert "3 entries were let go unread" in str(account)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import accountant
 from tests.faults.kill9 import kill_again_and_again
 
 KILLS = 20
@@ -19,3 +20,4 @@ async def test_a_killed_gateway_loses_nothing_and_doubles_nothing(tmp_path: Path
     assert account.events > 10 * KILLS
     assert account.incidents > KILLS / 2
     assert account.scores > 2 * KILLS
+    assert accountant.first_entry(tmp_path / "state") > 1  # entries were let go meanwhile

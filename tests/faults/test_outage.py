@@ -1,4 +1,4 @@
-"""The MQTT output's broker goes away, in every manner."""
+"""A broker goes away, in every manner: the MQTT output's, or the nodes'."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ async def test_a_broker_that_is_killed_again_and_again_is_told_everything_once_i
 
 async def test_a_broker_that_holds_the_connection_and_does_nothing_is_told_everything_later(tmp_path: Path) -> None:
     account = await outage.holding(tmp_path)
+    assert account.is_clean, account
+
+
+async def test_a_broker_between_nodes_and_gateway_may_be_killed_and_stay_away(tmp_path: Path) -> None:
+    account = await outage.of_the_nodes(tmp_path, times=2)
     assert account.is_clean, account
 
 

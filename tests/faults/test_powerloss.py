@@ -50,6 +50,8 @@ async def test_a_gateway_that_loses_power_loses_nothing_and_doubles_nothing(tmp_
     assert account.is_clean, account
     assert lost_bytes > 0
     assert account.messages > 10 * CUTS
+    assert account.events > CUTS
+    assert account.incidents > 0
 
 
 async def test_a_gateway_that_does_not_sync_is_found_out(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 import asyncio
 import socket
-from collections import Counter
+from collections import Counter, deque
 
 import pydantic
 import pytest
 
-from gateway.links import LinkFailed
+from gateway.links import Address, LinkFailed
 from gateway.links.udp import READS_PER_TURN, Link, Settings
 
 
@@ -51,6 +51,28 @@ async def test_an_answer_the_kernel_refuses_is_counted_and_the_link_lives_on() -
         assert [frame.data for frame in await link.receive()] == [b"well"]
     finally:
         await link.close()
+
+
+async def test_many_answers_go_in_order_or_not_at_all() -> None:
+    counts: Counter[str] = Counter()
+    link = link_on("127.0.0.1:0", counts)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as node:
+        node.bind(("127.0.0.1", 0))
+        node.settimeout(10)
+        nobody: Address = ("255.255.255.255", 9)  # broadcasts are not allowed
+        answers: deque[tuple[Address, bytes]] = deque((node.getsockname(), bytes([i])) for i in range(9))
+        answers.insert(4, (nobody, b"refused"))
+        with pytest.raises(LinkFailed, match="not open"):
+            await link.send_many(answers)
+        assert len(answers) == 10
+        await link.open()
+        try:
+            await link.send_many(answers)
+            assert [node.recv(100) for _ in range(9)] == [bytes([i]) for i in range(9)]
+        finally:
+            await link.close()
+    assert not answers
+    assert counts == {"sent": 9, "unsendable": 1}
 
 
 async def test_one_turn_reads_many_but_leaves_the_loop_its_turn() -> None:

@@ -286,3 +286,34 @@ async def test_pieces_written_in_one_turn_go_out_together() -> None:
     stream.close()
     assert there.recv(1) == b""
     there.close()
+
+
+class Recorded(socket.socket):
+    """A socket that keeps which options were set."""
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM)
+        self.options: list[int] = []
+
+    def setsockopt(self, level: int, name: int, *value: Any) -> None:
+        self.options.append(name)
+        super().setsockopt(level, name, *value)
+
+
+async def test_every_piece_is_acknowledged_at_once_so_that_the_broker_holds_none_back() -> None:
+    loop, heard = asyncio.get_running_loop(), list[bytes]()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        here = Recorded()
+        here.connect(door.getsockname())
+        here.setblocking(False)
+        there, _ = door.accept()
+    stream = Stream(here, loop, heard.append, lambda: None)
+    stream.start()
+    for number in range(3):
+        there.send(b"piece")
+        async with asyncio.timeout(20):
+            while len(heard) <= number:
+                await asyncio.sleep(0)
+        assert here.options.count(socket.TCP_QUICKACK) == number + 1
+    stream.close()
+    there.close()

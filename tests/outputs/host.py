@@ -26,7 +26,7 @@ from gateway.core.plant import (
     TagId,
 )
 from gateway.core.update import AlarmChange, AlarmTransition, Quality, TagChange
-from gateway.outputs import Present
+from gateway.outputs import Gap, Present
 
 T0_MS = 1_760_000_000_123
 RULE = Rule(k=2, window_ms=60_000, quiet_ms=600_000)
@@ -77,6 +77,7 @@ class MemoryHost:
         self.commands: list[Command] = []
         self.counts: Counter[str] = Counter()
         self._number = 0
+        self._given_up = 0
 
     @property
     def present(self) -> Present:
@@ -128,8 +129,14 @@ class MemoryHost:
         done = self.moved(change, AlarmTransition.ACKNOWLEDGED, acknowledged=True, **person)
         return CommandResult(Outcome.DONE, done.event)
 
-    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange]:
-        return [e for e in self.events if e.event > after][:limit]
+    def give_up(self, upto: int) -> None:
+        """Events up to this number are no longer kept."""
+        self._given_up = upto
+        self.events = [e for e in self.events if e.event > upto]
+
+    async def alarm_events(self, after: int, limit: int) -> Sequence[AlarmChange | Gap]:
+        found = [e for e in self.events if e.event > after][:limit]
+        return [Gap(after + 1, self._given_up), *found] if after < self._given_up else found
 
     async def mark(self, name: str) -> int:
         return self.marks.get(name, 0)

@@ -6,13 +6,15 @@ import pytest
 
 from gateway.core import snapshot
 from gateway.core.engine import ENGINE_VERSION
+from gateway.core.entry import Configured
 from gateway.core.update import AlarmState, IncidentChange, decode_updates
+from gateway.runtime.beginning import configuration
 from gateway.runtime.history import HistoryUnreadable, present, resume
 from gateway.store.audit import audit
 from gateway.store.journal import Journal
 from gateway.store.reader import Reader
 from gateway.store.retention import Limits
-from tests.runtime.house import KEYS, WireNode, running
+from tests.runtime.house import KEYS, WireNode, plant, running
 from tests.runtime.test_history import tell_a_story
 
 FAR_MS = 10**15
@@ -81,6 +83,29 @@ async def test_without_any_snapshot_it_begins_anew_at_the_configuration_and_numb
     assert audit(tmp_path).ok
     async with running(tmp_path, before.plant) as house:
         assert house.counted("history_restarted") == 0
+
+
+async def test_the_newest_configuration_is_known_wherever_the_journal_begins(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        await house.decider.configure(lambda: Configured(plant(), "a = 1", ("a: changed",)), {})
+        for count in range(5):
+            await house.hand_in(WireNode(KEYS[0], count).flag(count))
+            await house.answered(count + 1)
+        reader = Reader.open(tmp_path)
+        assert configuration(reader) == Configured(plant(), "a = 1", ("a: changed",))  # nothing is signed yet
+        reader.close()
+    prune(tmp_path, snapshots=True)
+    journal = Journal.open(tmp_path)
+    assert journal.anchor() and configuration(journal) == Configured(plant(), "a = 1", ("a: changed",))
+    journal._db.execute("UPDATE anchors SET body = x'00'")
+    assert configuration(journal) is None
+    journal.close()
+
+
+def test_a_new_journal_has_no_configuration(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    assert configuration(journal) is None
+    journal.close()
 
 
 async def test_with_neither_snapshot_nor_configuration_it_says_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandKind, Outcome
 from gateway.core.engine import ENGINE_VERSION
-from gateway.core.entry import EntryKind, Scored, Started
+from gateway.core.entry import Configured, EntryKind, Scored, Started
 from gateway.core.update import AlarmChange, AlarmTransition, decode_decision
 from gateway.runtime import decider as decider_module
 from gateway.runtime.clock import Clock
@@ -128,6 +128,33 @@ async def test_commands_and_marks_of_a_failed_group_are_refused_and_views_are_of
         await house.decider.keep("output/x/fifo", 4)
         assert house.journal.marks()["output/x/fifo"] == 4
         assert house.counted("commit_failed") >= 3
+
+
+async def test_a_configuration_is_in_force_with_its_marks_or_not_at_all(tmp_path: Path) -> None:
+    other = plant(quiet_ms=1)
+    async with running(tmp_path, kind=Failing) as house:
+        await house.decider.view()
+        first, before = house.decider.configured, snapshot.take(house.decider.engine)
+        assert isinstance(house.journal, Failing) and first == Configured(house.plant)
+
+        def in_force() -> Configured:
+            house.plant = other
+            return Configured(other, "a = 1", ("link a: started",))
+
+        house.journal.failures = 1
+        with pytest.raises(JournalFull):
+            await house.decider.configure(in_force, {"event/a": 7})
+        house.plant = plant()
+        assert house.decider.configured == first and snapshot.take(house.decider.engine) == before
+        assert "event/a" not in await house.decider.marks()
+        await house.decider.configure(in_force, {"event/a": 7})
+        assert house.decider.configured == in_force() and house.decider.engine.plant == other
+        house.decider.mark("event/b", 8)
+        marks = await house.decider.marks()
+        assert (marks["event/a"], marks["event/b"]) == (7, 8)
+    async with running(tmp_path, other) as house:
+        assert house.decider.configured == in_force()
+    assert entries_of(tmp_path, EntryKind.CONFIGURED) == 2
 
 
 async def test_what_nobody_hands_in_again_survives_failed_commits(tmp_path: Path) -> None:

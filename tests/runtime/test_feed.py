@@ -65,5 +65,14 @@ def test_a_pace_is_kept(per_s: float, pauses: list[float]) -> None:
     assert (pace.allowed(now + pace.wait_s + 1e-6) or 0) >= 1
 
 
+def test_an_empty_bucket_rests_until_it_is_worth_a_batch() -> None:
+    pace = Pace(100.0)  # a bucket of 10
+    assert pace.allowed(1.0) == 10
+    pace.spend(3)
+    assert pace.allowed(1.0) == 7  # one that is not empty gives what it has
+    pace.spend(7)
+    assert [pace.allowed(1.0 + ms / 1000) for ms in (1, 20, 40, 51, 52)] == [0, 0, 0, 5, 5]
+
+
 def test_without_a_pace_everything_may_go() -> None:
     assert Pace(math.inf).allowed(1.0) is None

@@ -1,5 +1,5 @@
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from functools import partial
 from pathlib import Path
 
@@ -101,6 +101,41 @@ async def test_a_link_that_fails_says_so_and_is_closed_with_its_answers_counted(
             await asyncio.wait_for(work, 10)
         assert line.log == ["open", "close"]
         assert counts["answer_late"] == 2  # the third one was on its way
+
+
+class WideLine(Line):
+    """One that takes all answers at once, up to the third of which it fails."""
+
+    async def send_many(self, answers: deque[tuple[Address, bytes]]) -> None:
+        await self.unstuck.wait()
+        while answers:
+            if self.refuses and len(self.sent) == 2:
+                raise LinkFailed("cannot send")
+            self.sent.append(answers.popleft())
+
+    async def send(self, address: Address, data: bytes) -> None:
+        raise AssertionError("one by one")
+
+
+async def test_a_link_that_takes_many_is_given_them_at_once_and_each_is_accounted_for() -> None:
+    line, counts = WideLine(), Counter[str]()
+    outbox = Outbox(line, lambda name: counts.update([name]))
+    sending = asyncio.create_task(outbox.run())
+    line.unstuck.clear()
+    for i in range(2):
+        outbox.put("a", bytes([i]))
+        await asyncio.sleep(0)  # the first is on its way when the second comes
+    line.unstuck.set()
+    await until(lambda: line.sent == [("a", b"\0"), ("a", b"\1")])
+    line.refuses = True
+    for _ in range(3):
+        outbox.put("a", b"x")
+    await until(lambda: counts == {"answer_failed": 3})
+    line.refuses = False
+    outbox.put("a", b"again")
+    await until(lambda: line.sent[2:] == [("a", b"again")])
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
 
 
 async def test_answers_that_cannot_be_sent_are_counted_by_reason() -> None:

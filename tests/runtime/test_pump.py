@@ -214,6 +214,71 @@ async def test_events_that_are_gone_are_a_gap(tmp_path: Path, monkeypatch: pytes
         await ended(work)
 
 
+async def test_tags_alone_wait_for_company_and_an_event_takes_them_along_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump_module, "TAGS_APART_S", 3600)
+    async with running(tmp_path) as house:
+        output, node = Recording(), WireNode(KEYS[0], seq=100)
+        work = asyncio.create_task(sessions(pump_of(house, tmp_path, output)))
+        await until(lambda: output.presents)
+        await house.hand_in(node.say_health(1))
+        await until(lambda: output.batches)
+        for seq in range(2, 6):
+            await house.hand_in(node.say_health(seq))
+        await house.hand_in(node.flag())
+        await until(lambda: output.events)
+        first, second = output.batches
+        assert all(isinstance(update, TagChange) for update in first)
+        assert any(isinstance(update, TagChange) for update in second)
+        await ended(work)
+
+
+async def test_how_much_waits_is_told_at_any_time(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+
+        def lag() -> float | None:
+            return house.metrics.registry.get_sample_value("stethos_output_lag_events", {"output": "test"})
+
+        output = Recording()
+        pump = pump_of(house, tmp_path, output)
+        assert (lag(), pump.delivered) == (None, None)
+        work = asyncio.create_task(sessions(pump))
+        await pump.settled.wait()
+        assert (lag(), pump.delivered) == (0, 0)
+        await ended(work)
+        node = await storm(house, 6)  # while it is down
+        last = house.decider.committed_event
+        assert (lag(), pump.delivered) == (last, 0)
+        output.fail = ["open"]
+        with pytest.raises(OutputFailed):
+            await pump.session()
+        assert (lag(), pump.delivered) == (last, 0)
+        output.free.clear()
+        work = asyncio.create_task(sessions(pump))
+        await storm(house, 2, node)  # while a write hangs
+        assert lag() == house.decider.committed_event
+        output.free.set()
+        await until(lambda: lag() == 0)
+        assert pump.delivered == house.decider.committed_event
+        await ended(work)
+
+
+async def test_what_a_peer_takes_at_its_own_pace_is_not_delivered_before(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        output = Recording()
+        output.taken = 3  # type: ignore[attr-defined]
+        pump = pump_of(house, tmp_path, output)
+        work = asyncio.create_task(sessions(pump))
+        await storm(house, 5)
+        await until(lambda: pump.cursor == house.decider.committed_event)
+        assert pump.delivered == 3
+        await ended(work)
+        assert pump.delivered == 3
+        output.taken = None  # type: ignore[attr-defined]
+        assert pump.delivered == pump.cursor
+
+
 async def test_an_output_that_knows_its_peer_is_gone_is_opened_again_without_news(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         output = Recording()
@@ -227,7 +292,7 @@ async def test_an_output_that_knows_its_peer_is_gone_is_opened_again_without_new
         assert output.closed == 1
 
 
-async def test_what_an_output_asks_its_host(tmp_path: Path) -> None:
+async def test_what_an_output_asks_its_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(tmp_path, kind=Failing) as house:
         output = Recording()
         pump = pump_of(house, tmp_path, output)
@@ -241,6 +306,14 @@ async def test_what_an_output_asks_its_host(tmp_path: Path) -> None:
         alarms = [u for batch in output.batches for u in batch if isinstance(u, AlarmChange)]
         assert list(events) == alarms and len(events) == 5  # without those of the incident
         assert await host.alarm_events(events[1].event, 2) == events[2:4]
+        whole = Reader.events
+        with monkeypatch.context() as patch:
+            patch.setattr(Reader, "events", lambda self, after, limit: whole(self, max(after, 4), limit))
+            assert await host.alarm_events(1, 1) == [Gap(2, 4), next(e for e in events if e.event > 4)]
+            assert await host.alarm_events(4, 100) == [e for e in events if e.event > 4]
+            patch.setattr(Reader, "events", lambda self, after, limit: [])
+            assert await host.alarm_events(1, 9) == [Gap(2, house.decider.committed_event)]
+        assert await host.alarm_events(house.decider.committed_event, 9) == []
         assert await host.mark("fifo") == 0
         await host.set_mark("fifo", 9)
         assert await host.mark("fifo") == house.journal.marks()["output/test/fifo"] == 9

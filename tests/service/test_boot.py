@@ -1,6 +1,7 @@
 """The package and its service on a machine that boots with systemd: each test is a thing an administrator does."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from tests.service.packages import BUNDLE, NEWER
 pytestmark = pytest.mark.timeout(600)  # the first of them builds the package and the machine
 
 STATE = "/var/lib/stethos"
+PAGE = Path(__file__).parents[2] / "deploy" / "README.md"
+SPACE = "gateway/gateway/journal_space"
+SHORT_OF_DISK = SAMPLE.replace("#reserve_mb = 256 ", "reserve_mb = 100000000 ")  # the gateway itself raises an alarm
 ANOTHER = """
 [[asset]]
 name = "fan-2"
@@ -120,6 +124,20 @@ def test_a_bad_configuration_stops_it_for_good_and_says_why(service: Installed) 
     )
 
 
+def test_a_start_on_a_full_disk_is_tried_until_there_is_room(service: Installed) -> None:
+    service.run("systemctl", "stop", UNIT)
+    service.shell(f"mount -t tmpfs -o size=8m,mode=700,uid=stethos,gid=stethos none {STATE}")
+    service.shell(f"cat /dev/zero > {STATE}/ballast", check=False)
+    service.run("systemctl", "start", UNIT, check=False)
+    service.machine.until("it is tried again", lambda: service.restarts() >= 2)
+    assert any("status=75/TEMPFAIL" in line for line in service.said(f"UNIT={UNIT}"))
+    assert any(" KiB are free on this disk)" in line for line in service.said(f"_SYSTEMD_UNIT={UNIT}"))
+    service.shell(f"rm {STATE}/ballast")
+    service.until_active()
+    service.shell(f"systemctl stop {UNIT} && umount {STATE} && systemctl start {UNIT}")
+    service.until_active()
+
+
 def test_a_password_is_handed_over_as_a_credential(service: Installed) -> None:
     service.shell("echo secret > /etc/stethos/credentials/broker-password")
     with_password = 'user = "stethos"\npassword_file = "$CREDENTIALS_DIRECTORY/stethos_broker-password"\n'
@@ -146,6 +164,34 @@ def test_models_run_in_the_sandbox(service: Installed) -> None:
     service.run("systemctl", "restart", UNIT)
     service.until_active()
     assert service.said(f"STETHOS_BUNDLE={BUNDLE}", "PRIORITY=3")
+
+
+def test_backed_up_and_restored_by_the_book_it_is_the_same_gateway_on_a_new_box(service: Installed) -> None:
+    back_up, put_back = _commands_of("Back up, move to another box")
+    service.configure(SHORT_OF_DISK)
+    service.run("systemctl", "restart", UNIT)
+    service.until_active()
+    node = service.stethos("node", "add", "pump-1-inlet").split()
+    service.machine.until("the alarm is raised", lambda: SPACE in service.stethos("alarm", "list"))
+    service.stethos("alarm", "ack", SPACE, "-m", "seen before the move")
+    service.shell(back_up)
+    before, (gateway, last) = _events(service), _journal(service)
+    service.purge()
+    service.install(OLD)
+    service.until_active()
+    assert _journal(service)[0] != gateway and not _events(service)
+    service.shell(f"set -e\n{put_back}")
+    service.until_active()
+    assert not service.shell(f"find {STATE} ! -user stethos -o ! -group stethos -o -perm /077")
+    assert service.shell(f"stat --format '%U %a' {CONFIG}").strip() == "root 644"
+    assert service.shell(f"cat {CONFIG}") == SHORT_OF_DISK
+    same, now = _journal(service)
+    assert same == gateway and now > last
+    assert len(before) >= 2 and _events(service)[: len(before)] == before
+    assert node[1] in service.stethos("node", "show", "pump-1-inlet", "--secret")
+    assert "1 alarms active, 0 unacknowledged" in service.show("StatusText")
+    service.shell("rm /root/stethos.backup")
+    service.purge()
 
 
 def test_an_upgrade_keeps_the_journal_and_the_configuration(service: Installed) -> None:
@@ -181,6 +227,22 @@ def test_removed_it_keeps_what_is_yours_and_purged_it_leaves_nothing(service: In
     assert not service.shell(
         "getent passwd stethos; getent group stethos; grep stethos /etc/group || true", check=False
     )
+
+
+def _commands_of(section: str) -> list[str]:
+    """The blocks of commands in a section of the page that tells an administrator what to do."""
+    text = PAGE.read_text(encoding="utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"(?:^    .+\n)+", text, re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks]
+
+
+def _events(service: Installed) -> list[str]:
+    """Every event in the journal, one a line."""
+    look = (
+        "from pathlib import Path; from gateway.store.reader import Reader; "
+        f"print(*Reader.open(Path({STATE!r})).events(0, 1000), sep='\\n', end='')"
+    )
+    return service.run("/usr/lib/stethos/bin/python3", "-I", "-c", look).splitlines()
 
 
 def _journal(service: Installed) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from gateway.runtime import service as service_module
 from gateway.runtime.service import Service, status
 from gateway.store.group import Group
 from gateway.store.journal import Journal
+from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
 from tests.runtime.house import KEYS, House, WireNode, running, until
 from tests.runtime.test_decider import Blocked
@@ -79,6 +80,17 @@ class Full(Journal):
         super().commit(group)
 
 
+class Hung(Journal):
+    """A disk that housekeeping does not come back from before `go`."""
+
+    go, waiting = threading.Event(), threading.Event()
+
+    def sizes(self) -> Sizes:
+        self.waiting.set()
+        assert self.go.wait(10)
+        return super().sizes()
+
+
 async def test_ready_comes_after_every_output_has_had_its_first_try(tmp_path: Path, manager: Manager) -> None:
     events = [asyncio.Event(), asyncio.Event()]
     async with running(tmp_path) as house, attended(Service(manager.address, WATCHDOG_S), house, events):
@@ -116,6 +128,23 @@ async def test_the_watchdog_starves_while_the_journal_hangs(tmp_path: Path, mana
         fed = manager.count("WATCHDOG")
         await until(lambda: manager.count("WATCHDOG") >= fed + 3)
     assert "1 of 2 nodes heard; 1 alarms active, 1 unacknowledged" in manager.heard[-1]["STATUS"]
+
+
+async def test_the_watchdog_starves_while_the_journals_thread_hangs_in_a_quiet_plant(
+    tmp_path: Path, manager: Manager
+) -> None:
+    Hung.go.clear()
+    async with running(tmp_path, kind=Hung) as house, attended(Service(manager.address, WATCHDOG_S), house):
+        await until(lambda: manager.count("WATCHDOG") >= 2)
+        pruning = asyncio.create_task(house.decider.prune(Limits()))
+        await until(Hung.waiting.is_set)
+        fed = manager.count("WATCHDOG")
+        await asyncio.sleep(20 * WATCHDOG_S)
+        assert manager.count("WATCHDOG") <= fed + 1
+        Hung.go.set()
+        await pruning
+        fed = manager.count("WATCHDOG")
+        await until(lambda: manager.count("WATCHDOG") >= fed + 3)
 
 
 async def test_a_full_disk_is_told_and_is_no_reason_to_be_killed(

@@ -1,10 +1,12 @@
 import os
 import shutil
+import signal
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -204,13 +206,78 @@ def test_what_was_cut_short_leaves_nothing_half_and_can_be_done_again(
     make(state, tmp_path / "b")
     assert not (tmp_path / ".b.partial").exists()
     with monkeypatch.context() as broken:
-        broken.setattr(restore, "_place_config", lambda *_: Path("/no/such/file").stat())
+        broken.setattr(restore, "_make_config", lambda *_, **__: Path("/no/such/file").stat())
         with pytest.raises(BackupBroken, match="No such file"):
             put_back(tmp_path / "b", tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
     put_back(tmp_path / "b", tmp_path / "new")
     assert audit(tmp_path / "new" / "state").ok
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["state", "stethos.toml"]
+
+
+STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "sqlite3.connect"}
+
+
+def killed_before_step(step: int, file: Path, box: Path) -> bool:
+    """A process of its own restores, and is killed before its so-maniest step on the disk; False: it had fewer."""
+    if (child := os.fork()) == 0:
+        left = step
+
+        def look(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal left
+            if event in STEPS and any(str(box) in str(argument) for argument in arguments):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(look)
+        with suppress(BaseException):
+            put_back(file, box)
+            os._exit(0)
+        os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
+
+
+def test_wherever_a_restore_is_killed_no_gateway_starts_on_half_of_it_and_the_same_again_completes_it(
+    state: Path, journal: Journal, key: NodeKey, tmp_path: Path
+) -> None:
+    make(state, tmp_path / "b")
+    seen, step = set(), 1
+    while killed_before_step(step, tmp_path / "b", box := box_with_the_sample(tmp_path / f"box-{step}")):
+        there = {path.name for path in (box / "state").iterdir()}
+        config = (box / "stethos.toml").read_text()
+        whole = "gateway.key" in there
+        seen.add((bool(there), config, whole))
+        if not whole:
+            if there:
+                with pytest.raises(JournalBroken, match=r"gateway\.key: No such file"):
+                    Journal.open(box / "state")
+            put_back(tmp_path / "b", box, NOW_MS + 60_000)
+            assert {path.name for path in box.iterdir()} == {"state", "stethos.toml", "stethos.toml.before-restore"}
+        assert (box / "stethos.toml").read_text() == CONFIG
+        assert (box / "stethos.toml.before-restore").read_text() == "sample"
+        with closing(Registry.open(box / "state")) as registry, closing(Journal.open(box / "state")) as restored:
+            assert registry.list() == (key,) and restored.head() == journal.head()
+        step += 1
+    assert seen == {(False, "sample", False), (True, "sample", False), (True, CONFIG, False), (True, CONFIG, True)}
+
+
+def box_with_the_sample(folder: Path) -> Path:
+    (folder / "state").mkdir(parents=True)
+    (folder / "stethos.toml").write_text("sample")
+    return folder
+
+
+def test_what_another_restore_has_begun_is_not_gone_on_with(state: Path, journal: Journal, tmp_path: Path) -> None:
+    for at in (0, 1):
+        make(state, tmp_path / f"b{at}", NOW_MS + at)
+    begun = tmp_path / "new" / "state"
+    begun.mkdir(parents=True)
+    (begun / f"gateway.key.restoring-{NOW_MS}").touch()
+    with pytest.raises(BackupBroken, match="another backup was being restored here"):
+        put_back(tmp_path / "b1", tmp_path / "new")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

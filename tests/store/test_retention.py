@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+
+import pytest
 
 from gateway.store.audit import audit
 from gateway.store.journal import FILE_NAME, Group, Journal, Row
-from gateway.store.retention import Limits, Pruned
+from gateway.store.retention import EVENT_BYTES, Limits, Pruned
+from gateway.store.schema import WAL_LIMIT_BYTES
 from tests.store.groups import START_MS, fill, prune
 
 FAR_MS = START_MS * 2
@@ -108,6 +112,37 @@ def test_events_are_given_up_for_room_only_when_nothing_else_is_left(tmp_path: P
     assert [n for n, *_ in journal.events(0, 9)] == [3501]
     assert audit(tmp_path).ok
     journal.close()
+
+
+@pytest.mark.parametrize("limit", [{"events": 0}, {"disk_bytes": 0}])
+def test_events_that_are_not_delivered_are_kept_and_named_until_they_may_go(
+    tmp_path: Path, limit: dict[str, int]
+) -> None:
+    journal = Journal.open(tmp_path)
+    fill(journal, *[12] * 5)  # two events each
+    prune(journal, never_past=60, age_ms=0, now_ms=FAR_MS)
+
+    def gone(undelivered: int | None) -> int:
+        while journal.prune(Limits(**limit, undelivered=undelivered), never_past=60, now_ms=FAR_MS):
+            pass
+        return journal.sizes().gone_event
+
+    assert gone(5) > 5  # one that is due to go, and is not yet
+    assert next(n for n, *_ in journal.events(0, 99)) == 5  # those up to the seal after 4 may go
+    assert gone(6) > 6
+    assert [n for n, *_ in journal.events(0, 99)] == [7, 8, 9, 10]
+    assert gone(None) == 10
+    assert journal.events(0, 99) == []
+    assert audit(tmp_path).ok
+    journal.close()
+
+
+def test_how_many_events_there_is_room_for() -> None:
+    assert Limits().events_kept(100) == math.inf
+    assert Limits(events=1000, disk_bytes=2**31).events_kept(200) == 1000
+    small = Limits(events=200_000, disk_bytes=2**24).events_kept(200)
+    assert small * (200 + EVENT_BYTES) + WAL_LIMIT_BYTES == pytest.approx(2**24 * 7 / 8)
+    assert Limits(disk_bytes=2**20).events_kept(200) == 0
 
 
 def test_a_journal_pruned_to_its_head_goes_on(tmp_path: Path) -> None:

@@ -68,8 +68,9 @@ def test_the_longest_envelope():
     longest = UP.seal(MAX_PARTIAL_IV, bytes(room))
     assert len(longest) == MAX_BYTES
     assert UP.open(parse(longest)) == bytes(room)
-    with pytest.raises(ValueError, match="512 at most"):
-        UP.seal(MAX_PARTIAL_IV, bytes(room + 1))
+    for more in (room + 1, MAX_BYTES, 3 * MAX_BYTES):
+        with pytest.raises(ValueError, match="512 at most"):
+            UP.seal(MAX_PARTIAL_IV, bytes(more))
 
 
 @pytest.mark.parametrize("partial_iv", [-1, MAX_PARTIAL_IV + 1])

@@ -124,12 +124,32 @@ def test_what_makes_a_general_decoder_work_hard_is_undecodable(rest):
 ACK = Ack(1, 0, 1_790_000_000_000, 0, 0, False)
 
 
+@given(st.lists(acks | acks.map(lambda ack: ack._replace(base=None)), max_size=8))
+def test_an_ack_is_written_as_any_message_whatever_was_written_before_it(written):
+    for ack in [*written, *reversed(written)]:
+        items = list(ack)
+        assert encode(ack) == b"\x05" + cbor2.dumps(items, canonical=True)
+
+
+def test_what_equals_a_field_is_not_taken_for_it():
+    for value in (False, True):
+        encode(ACK._replace(birth_wanted=value))
+        with pytest.raises(ValueError, match=r"Ack\.birth_wanted"):
+            encode(ACK._replace(birth_wanted=int(value)))
+    encode(ACK._replace(mail=1))
+    with pytest.raises(ValueError, match=r"Ack\.mail"):
+        encode(ACK._replace(mail=True))
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
         (ACK._replace(mail=24), r"Ack\.mail: 24 is not within 0\.\.23"),
         (ACK._replace(time_ms=-1), r"Ack\.time_ms"),
         (ACK._replace(base=True), r"Ack\.base: is not an integer"),
+        (ACK._replace(base=2**16), r"Ack\.base: 65536 is not within"),
+        (ACK._replace(base=-1), r"Ack\.base: -1 is not within"),
+        (ACK._replace(bitmap=2**32), r"Ack\.bitmap: 4294967296 is not within"),
         (ACK._replace(birth_wanted=1), r"Ack\.birth_wanted: is not a boolean"),
         (Command(1, 256), r"Command\.kind"),
         (Flag(1, 0, 0, 0, 0, Features(1, ())), r"Flag\.values"),

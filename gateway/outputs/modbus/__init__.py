@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
@@ -26,6 +27,7 @@ from gateway.outputs.modbus.image import Image
 from gateway.outputs.modbus.server import Limits, Refused, Server, peer
 
 FIFO_MARK = "fifo"
+GONE_MARK = "fifo_gone"
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(lambda text: ip_network(text))]
 
 
@@ -79,7 +81,13 @@ class Output:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: Server | None = None
+        self._device: Device | None = None
         self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def taken(self) -> int | None:
+        """The last event that the PLC has taken, if it has ever taken one and others wait in the FIFO."""
+        return self._device.behind if self._device else None
 
     @property
     def port(self) -> int:
@@ -94,8 +102,8 @@ class Output:
             image = Image(host.plant, s.word_order, s.writes)
         except ValueError as error:
             raise OutputFailed(str(error)) from error
-        self._device = Device(host, image, s)
-        await self._device.load(present)
+        self._device = device = Device(host, image, s)
+        await device.load(present)
         limits = Limits(
             sizes=(m.ALARMS, m.BITS_STRIDE * (len(m.BITS) - 1) + m.ALARMS, m.HOLDING_WORDS, len(image.input)),
             gaps=m.GAPS,
@@ -104,15 +112,16 @@ class Output:
             idle_s=s.idle_s,
         )
         identity = {0: "Stethos", 1: "gateway", 2: version("stethos"), 4: "Stethos gateway", 5: host.gateway_id.hex()}
-        server = Server((s.host, s.port), self._device, limits, identity, host.count)
+        server = Server((s.host, s.port), device, limits, identity, host.count)
         if not await server.listen():
             raise OutputFailed(f"cannot listen on {s.host} port {s.port}")
         self._server = server
-        self._ticking = asyncio.create_task(self._device.tick())
+        self._ticking = asyncio.create_task(device.tick())
 
     async def write(self, batch: Sequence[Update | Gap]) -> None:
         """Bring the registers up to date."""
         assert self._server
+        assert self._device
         assert self._ticking
         self._server.check()
         if self._ticking.done():
@@ -138,13 +147,26 @@ class Device:
         self._image = image
         self._settings = settings
         self._taken = 0
+        self._gone = 0  # up to this event, what the PLC has lost is counted
         self._shown = 0  # the last event in the FIFO
+        self._waiting = False
         self._newest = 0  # number of the newest alarm event that is known
         self._writing = asyncio.Lock()
+
+    @property
+    def _followed(self) -> bool:
+        """Whether a PLC takes the events, or has done so: one that never has does not want them."""
+        return self._settings.writes and self._taken > 0
+
+    @property
+    def behind(self) -> int | None:
+        """The last event taken, while the FIFO is followed and not empty."""
+        return self._taken if self._followed and self._waiting else None
 
     async def load(self, present: Present) -> None:
         """The state to start from."""
         self._taken = await self._host.mark(FIFO_MARK)
+        self._gone = await self._host.mark(GONE_MARK)
         self._put([*present.tags, *present.alarms])
         self._image.clock(_now_ms())
         await self._show_fifo()
@@ -153,7 +175,7 @@ class Device:
         """Put Updates into the registers; alarm events come through the FIFO, from the journal."""
         before = self._newest
         self._put(batch)
-        if self._newest > before:
+        if self._newest > before or any(isinstance(update, Gap) for update in batch):
             async with self._writing:
                 await self._show_fifo()
 
@@ -180,7 +202,8 @@ class Device:
                     if not self._image.alarm(update):
                         self._host.count("unplaced")
                 case Gap():
-                    self._host.count("events_given_up", update.events)
+                    if not self._followed:  # else what the PLC has not taken is more, and counted there
+                        self._host.count("events_given_up", update.events)
                 case IncidentChange():
                     pass  # the asset's `incident` tag and the FIFO's records tell it
 
@@ -188,19 +211,39 @@ class Device:
         """With handshake the oldest events not taken, without it the newest."""
         size = m.FIFO_RECORDS
         if self._settings.writes:
-            events = await self._host.alarm_events(self._taken, size + 1)
+            events = await self._not_taken(size + 1)
         else:
             events = await self._newest_events(size)
+        self._waiting = bool(events)
         self._shown = events[:size][-1].event if events else self._taken
         self._newest = max([self._newest, *(e.event for e in events)])
         self._image.fifo(events[:size], self._taken, self._newest, more=len(events) > size)
+
+    async def _not_taken(self, count: int) -> Sequence[AlarmChange]:
+        """The oldest events that are kept and not taken."""
+        found = await self._host.alarm_events(self._taken, count)
+        for update in found:
+            if isinstance(update, Gap) and self._followed:
+                await self._lost(update)
+        return _alarms(found)
+
+    async def _lost(self, gap: Gap) -> None:
+        """Count events that were given up before the PLC took them, each once. Their numbers are of alarm and incident
+        events: the PLC has lost at most so many.
+        """
+        if gap.last_event <= self._gone:
+            return
+        self._host.count("events_given_up", gap.last_event - max(self._gone, gap.first_event - 1))
+        self._gone = gap.last_event
+        with suppress(OutputFailed):  # then they are counted once more when it is opened again
+            await self._host.set_mark(GONE_MARK, self._gone)
 
     async def _newest_events(self, count: int) -> Sequence[AlarmChange]:
         """Incidents share the numbers of alarm events, so it looks back twice as far until there are enough."""
         back = 2 * count
         while True:
             after = max(0, self._newest - back)
-            events = await self._host.alarm_events(after, back)
+            events = _alarms(await self._host.alarm_events(after, back))
             if len(events) >= count or after == 0:
                 return events[-count:]
             back *= 2
@@ -266,6 +309,10 @@ class Device:
         self._image.result(event, result)
         self._host.count("commands")
         return result
+
+
+def _alarms(found: Sequence[AlarmChange | Gap]) -> Sequence[AlarmChange]:
+    return [update for update in found if isinstance(update, AlarmChange)]
 
 
 def _now_ms() -> int:

@@ -8,7 +8,8 @@ then.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from gateway.core.command import CommandResult
 from gateway.core.plant import AlarmId, Plant, Scope, TagId
@@ -61,6 +62,7 @@ class Image:
         self._ends = [cell.end for cell in self._by_address]
         self._counts = [self.cells[tag] for tag in self.cells if tag.scope is Scope.GATEWAY]
         self._event_of: dict[AlarmId, int] = {}  # the change that its bits show
+        self._records: dict[int, Sequence[int]] = {}  # in the FIFO, by event
         self.input[0:2] = [m.MAGIC, m.MAP_VERSION]
         self._status(writes=writes, more=False)
         for scope, names in ((Scope.ASSET, plant.assets), (Scope.NODE, plant.nodes)):
@@ -118,7 +120,9 @@ class Image:
     def fifo(self, events: Sequence[AlarmChange], taken: int, newest: int, more: bool) -> None:
         """Show these events (at most FIFO_RECORDS, oldest first)."""
         end = m.FIFO_END
-        records = [word for event in events for word in self._record(event)]
+        known = self._records  # of the last time: most of them are shown again, one record further
+        self._records = {event.event: known.get(event.event) or self._record(event) for event in events}
+        records = [*chain.from_iterable(self._records.values())]
         self.input[m.RECORD : end] = records + [0] * (end - m.RECORD - len(records))
         self.input[m.FIFO_COUNT] = len(events)
         self.input[m.FIFO_MORE] = more
@@ -139,7 +143,7 @@ class Image:
         kind, place = divmod(word, m.BITS_STRIDE // 16)
         return self.input[m.PACKED_BASE + m.PACKED_STRIDE * kind + place] if place < m.ALARM_WORDS else 0
 
-    def _record(self, event: AlarmChange) -> Iterable[int]:
+    def _record(self, event: AlarmChange) -> Sequence[int]:
         number, slot, severity = self._number_of.get(event.alarm, 0xFFFF), 0xFFFF, 0
         if event.alarm in self._number_of:
             slot = _slot(self._plant, event.alarm)

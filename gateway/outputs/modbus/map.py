@@ -62,11 +62,11 @@ class Type(StrEnum):
     @property
     def limits(self) -> tuple[int, int]:
         """Lowest and highest value that can be told apart from "not available"."""
-        return {"bit": (0, 1), "uint16": (0, 0xFFFE), "int16": (-0x7FFF, 0x7FFF), "uint32": (0, 0xFFFFFFFE)}[self.value]
+        return _LIMITS[self]
 
     def to_words(self, value: int | None, order: WordOrder = "big") -> list[int]:
         """Registers of one value, saturated to `limits`; None is "not available": FFFF, 8000 or FFFFFFFF."""
-        low, high = self.limits
+        low, high = _LIMITS[self]
         absent = 0x8000 if self is Type.INT16 else 0xFFFFFFFF
         number = absent if value is None else min(max(value, low), high)
         if self.words == 1:
@@ -74,6 +74,8 @@ class Type(StrEnum):
         pair = [number >> 16 & 0xFFFF, number & 0xFFFF]
         return pair if order == "big" else pair[::-1]
 
+
+_LIMITS = {Type.BIT: (0, 1), Type.UINT16: (0, 0xFFFE), Type.INT16: (-0x7FFF, 0x7FFF), Type.UINT32: (0, 0xFFFFFFFE)}
 
 # --- header
 

@@ -16,9 +16,12 @@ VERSION = 1  # "v" of every payload; rises only when a reader of the old one wou
 SECONDS_KNOWN = 1024
 
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
 def encoded(payload: Mapping[str, object]) -> bytes:
     """JSON as it is published."""
-    return json.dumps(payload, separators=(",", ":")).encode()
+    return _JSON.encode(payload).encode()
 
 
 @lru_cache(SECONDS_KNOWN)

@@ -11,7 +11,7 @@ from asyncua.ua.object_ids import ObjectIds
 from gateway.core.plant import AlarmId, AlarmKind, Plant
 from gateway.core.update import AlarmChange, AlarmTransition
 from gateway.outputs import Host
-from gateway.outputs.opcua.event import Event
+from gateway.outputs.opcua.event import Event, Kept
 from gateway.outputs.opcua.ids import standard
 from gateway.outputs.opcua.space import Space, condition_identifier
 from gateway.outputs.opcua.values import utc
@@ -25,16 +25,17 @@ _CLASS = {
     AlarmKind.JOURNAL_SPACE: (ObjectIds.SystemConditionClassType, "SystemConditionClassType"),
     AlarmKind.OUTPUT_BEHIND: (ObjectIds.SystemConditionClassType, "SystemConditionClassType"),
 }
-_FLAGS = {flag: ua.Variant(flag, _V.Boolean) for flag in (False, True)}
-_NO_NODE = ua.Variant(ua.NodeId(), _V.NodeId)
-_GOOD = ua.Variant(ua.StatusCode(), _V.StatusCode)
+_FLAGS = {flag: Kept(flag, _V.Boolean) for flag in (False, True)}
+_NO_NODE = Kept(ua.NodeId(), _V.NodeId)
+_GOOD = Kept(ua.StatusCode(), _V.StatusCode)
 _CLASSES = {
-    kind: (ua.Variant(standard(node), _V.NodeId), ua.Variant(ua.LocalizedText(name, "en"), _V.LocalizedText))
+    kind: (Kept(standard(node), _V.NodeId), Kept(ua.LocalizedText(name, "en"), _V.LocalizedText))
     for kind, (node, name) in _CLASS.items()
 }
+_ALARMS_KNOWN = 256
 _SHELVED = {
-    False: ("Unshelved", ObjectIds.ShelvedStateMachineType_Unshelved),
-    True: ("Timed Shelved", ObjectIds.ShelvedStateMachineType_TimedShelved),
+    False: ("Unshelved", Kept(standard(ObjectIds.ShelvedStateMachineType_Unshelved), _V.NodeId)),
+    True: ("Timed Shelved", Kept(standard(ObjectIds.ShelvedStateMachineType_TimedShelved), _V.NodeId)),
 }
 
 
@@ -42,37 +43,50 @@ def event_of(change: AlarmChange, host: Host, space: Space, *, refreshed_ms: int
     """The event that tells a change of an Alarm: a function of the change alone, so that it is the same after a
     restart and in a refresh. Only how long it stays shelved is counted from a refresh at `refreshed_ms` (Unix ms).
     """
-    plant, alarm = host.plant, change.alarm
-    class_id, class_name = _CLASSES[alarm.kind]
+    fixed = _fixed(change.alarm, host.plant, space)
     source, at = (ua.Variant(utc(ms), _V.DateTime) for ms in (change.source_ms, change.at_ms))
     fields = {
         "EventId": ua.Variant(host.event_ids.id_of(change.event), _V.ByteString),
-        "EventType": _node(space.alarm_type(alarm.kind)),
-        "SourceNode": _node(space.source_of(alarm)),
-        "SourceName": ua.Variant(alarm.name, _V.String),
         "Time": source,
         "ReceiveTime": at,
         "LastSeverity/SourceTimestamp": source,
-        "NodeId": _node(space.node_id(condition_identifier(alarm))),
-        "ConditionName": ua.Variant(str(alarm), _V.String),
-        "ConditionClassId": class_id,
-        "ConditionClassName": class_name,
-        "BranchId": _NO_NODE,
         "Retain": _FLAGS[change.retain],
         "Quality": _GOOD,
         "Quality/SourceTimestamp": source,
-        "Comment": _said(change.comment),
+        "Comment": ua.Variant(ua.LocalizedText(change.comment), _V.LocalizedText),
         "Comment/SourceTimestamp": at,
         "ClientUserId": ua.Variant(change.actor, _V.String),
-        "InputNode": _node(_input_of(alarm, space)),
-        "NormalState": _NO_NODE,
         "OnsetTime": ua.Variant(utc(change.onset_ms) if change.onset_ms else None, _V.DateTime),
         "Incident": ua.Variant(change.incident, _V.UInt32),
         "FirstOut": _FLAGS[change.first_out],
-        **_words(alarm, plant),
         **_states(change, refreshed_ms or change.at_ms),
+        **fixed.fields,
     }
-    return Event(fields, space.alarm_types[alarm.kind], space.notifiers_of(alarm))
+    return Event(fields, fixed.types, fixed.notifiers)
+
+
+def _fixed(alarm: AlarmId, plant: Plant, space: Space) -> Event:
+    """What all events of an Alarm have in common, made once for the Alarms that are heard of now."""
+    known = space.events
+    if alarm not in known or known[alarm][0] is not plant:
+        if len(known) >= _ALARMS_KNOWN:
+            known.clear()
+        class_id, class_name = _CLASSES[alarm.kind]
+        fields = {
+            "EventType": _node(space.alarm_type(alarm.kind)),
+            "SourceNode": _node(space.source_of(alarm)),
+            "SourceName": Kept(alarm.name, _V.String),
+            "NodeId": _node(space.node_id(condition_identifier(alarm))),
+            "ConditionName": Kept(str(alarm), _V.String),
+            "ConditionClassId": class_id,
+            "ConditionClassName": class_name,
+            "BranchId": _NO_NODE,
+            "InputNode": _node(_input_of(alarm, space)),
+            "NormalState": _NO_NODE,
+            **_words(alarm, plant),
+        }
+        known[alarm] = plant, Event(fields, space.alarm_types[alarm.kind], space.notifiers_of(alarm))
+    return known[alarm][1]
 
 
 def _input_of(alarm: AlarmId, space: Space) -> ua.NodeId:
@@ -83,7 +97,7 @@ def _input_of(alarm: AlarmId, space: Space) -> ua.NodeId:
 
 def _words(alarm: AlarmId, plant: Plant) -> Mapping[str, ua.Variant]:
     text = plant.told(alarm)
-    severity = ua.Variant(text.priority.severity, _V.UInt16)
+    severity = Kept(text.priority.severity, _V.UInt16)
     return {
         "Message": _said(" ".join(_sentence(part) for part in (text.cause, text.action) if part)),
         "Severity": severity,
@@ -91,7 +105,7 @@ def _words(alarm: AlarmId, plant: Plant) -> Mapping[str, ua.Variant]:
         "Cause": _said(text.cause),
         "Consequence": _said(text.consequence),
         "Action": _said(text.action),
-        "ResponseTime": ua.Variant(text.response_s * 1000.0, _V.Double),
+        "ResponseTime": Kept(text.response_s * 1000.0, _V.Double),
     }
 
 
@@ -106,7 +120,7 @@ def _states(change: AlarmChange, now_ms: int) -> Mapping[str, ua.Variant]:
         **_two_states("OutOfServiceState", change.out_of_service, "Out of Service", "In Service"),
         "SuppressedOrShelved": _FLAGS[shelved or change.out_of_service],
         "ShelvingState/CurrentState": _text(name),
-        "ShelvingState/CurrentState/Id": _node(standard(state)),
+        "ShelvingState/CurrentState/Id": state,
         "ShelvingState/UnshelveTime": ua.Variant(float(remaining), _V.Double),
     }
     if change.active or change.transition is AlarmTransition.RETURNED:
@@ -120,21 +134,21 @@ def _states(change: AlarmChange, now_ms: int) -> Mapping[str, ua.Variant]:
 @cache
 def _two_states(name: str, value: bool, true: str, false: str) -> Mapping[str, ua.Variant]:
     text = _text(true if value else false)
-    return {name: text, f"{name}/Id": ua.Variant(value, _V.Boolean), f"{name}/EffectiveDisplayName": text}
+    return {name: text, f"{name}/Id": Kept(value, _V.Boolean), f"{name}/EffectiveDisplayName": text}
 
 
 @cache
 def _text(text: str) -> ua.Variant:
-    return ua.Variant(ua.LocalizedText(text, "en"), _V.LocalizedText)
+    return Kept(ua.LocalizedText(text, "en"), _V.LocalizedText)
 
 
 def _said(text: str) -> ua.Variant:
-    """Words of a person or of the configuration, in whatever language: no locale."""
-    return ua.Variant(ua.LocalizedText(text), _V.LocalizedText)
+    """Words of the configuration, in whatever language: no locale."""
+    return Kept(ua.LocalizedText(text), _V.LocalizedText)
 
 
 def _node(node: ua.NodeId) -> ua.Variant:
-    return ua.Variant(node, _V.NodeId)
+    return Kept(node, _V.NodeId)
 
 
 def _sentence(words: str) -> str:

@@ -6,11 +6,23 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.ua_binary import variant_to_binary
 
 from gateway.outputs.opcua.ids import standard
+
+
+class Kept(ua.Variant):
+    """A field that many events have: encoded once."""
+
+    @cached_property
+    def binary(self) -> bytes:
+        """As it goes over the wire."""
+        return bytes(variant_to_binary(self))
+
 
 NULL = ua.Variant(None, ua.VariantType.Null)
 SERVER = standard(ObjectIds.Server)

@@ -44,8 +44,9 @@ class Subscription(InternalSubscription):
 
     def defer(self, item: int, sample: Callable[[int], None]) -> None:
         """Sample this item once, at the end of the cycle, however often that is said before."""
+        if not self._deferred:
+            self._news.set()
         self._deferred[item] = sample
-        self._news.set()
 
     def put(self, item: int, notification: ua.MonitoredItemNotification | bytes, most: int) -> None:
         """Queue a value; of more than `most` the newest stay."""

@@ -144,11 +144,7 @@ class Output:
         """Show a batch. Tags and conditions are readable, and queued for the subscriptions, when this returns."""
         assert self._conditions is not None
         assert self._host is not None
-        tags = [update for update in batch if isinstance(update, TagChange)]
-        self._write_tags(tags)
-        if len(tags) == len(batch):
-            return
-        for update in batch:
+        for update in self._write_tags(batch):
             match update:
                 case AlarmChange():
                     await self._conditions.write(update)
@@ -157,23 +153,28 @@ class Output:
                 case IncidentChange():
                     pass  # the asset's `incident` tag and the alarm's Incident field tell it
 
-    def _write_tags(self, changes: Sequence[TagChange]) -> None:
-        """Keep what has changed; values are made for whoever reads them."""
+    def _write_tags(self, batch: Sequence[Update | Gap]) -> Sequence[Update | Gap]:
+        """Keep what has changed, and return what is no Tag; values are made for whoever reads them."""
         assert self._space is not None
         assert self._host is not None
-        slot_of, served = self._space.slots.get, datetime.now(UTC)
-        for change in changes:
-            slot = slot_of(change.tag)
+        slot_of, served, others = self._space.slots.get, datetime.now(UTC), []
+        for update in batch:
+            if not isinstance(update, TagChange):
+                others.append(update)
+                continue
+            tag, value, _, _ = update
+            slot = slot_of(tag)
             if slot is None:
                 self._host.count("unknown_tag")
-            elif not slot.form.fits(change.value):
+            elif not slot.form.fits(value):
                 self._host.count("mistyped_tag")
             else:
-                slot.change = change
+                slot.change = update
                 slot.served = served
                 if slot.watches:
                     for watch in slot.watches.values():
                         watch()
+        return others
 
     async def close(self) -> None:
         """Stop serving; sessions and subscriptions end."""

@@ -21,7 +21,7 @@ from gateway.outputs.opcua.attributes import (
     constant,
 )
 from gateway.outputs.opcua.builder import Builder, Place
-from gateway.outputs.opcua.event import SERVER
+from gateway.outputs.opcua.event import SERVER, Event
 from gateway.outputs.opcua.ids import standard
 from gateway.outputs.opcua.settings import Settings
 from gateway.outputs.opcua.slots import slots_of
@@ -84,6 +84,7 @@ class Space:
         self._namespace = namespace
         self._builder = Builder(space, namespace)
         self.slots = slots_of(plant)
+        self.events: dict[AlarmId, tuple[Plant, Event]] = {}  # what an Alarm's events have in common (alarm_event.py)
         self._above: dict[ua.NodeId, ua.NodeId] = {}  # notifier -> the one above it
         self.alarm_types = self._add_alarm_types()
         self._types = {scope: self._builder.identity(self._add_type(scope)) for scope in Scope}

@@ -63,10 +63,10 @@ class Form:
 
     def fits(self, value: Value) -> bool:
         """Whether a Tag of this form can have this value."""
+        if type(value) is int:  # nearly always
+            return self.low <= value <= self.high
         if isinstance(value, bool):
             return self.variant is ua.VariantType.Boolean
-        if isinstance(value, int):
-            return self.low <= value <= self.high
         return value is None or self.variant is ua.VariantType.String
 
     def variant_of(self, value: Value) -> ua.Variant:

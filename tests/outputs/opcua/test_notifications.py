@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.plant import ASSET_TAGS, GATEWAY_TAGS, NODE_TAGS, Scope, TagId, TagType
 from gateway.core.update import Quality, TagChange, Value
+from gateway.outputs.opcua.event import Kept
 from gateway.outputs.opcua.notifications import data_changes, events, tag_change
 from gateway.outputs.opcua.values import Form, data_value
 
@@ -58,6 +59,43 @@ def test_a_tags_change_is_encoded_as_its_value_is(
     if form.fits(value):
         item = ua.MonitoredItemNotification(ClientHandle=9, Value=data_value(form, change, at))
         assert data_changes([tag_change(9, form, change, at)]) == data_changes([item])
+
+
+EVENT_WITHOUT_ONSET = ua.EventFieldList(ClientHandle=1, EventFields=[ua.Variant(None, V.DateTime)])
+FIELDS = st.one_of(
+    VARIANTS,
+    st.integers(0, 2**16 - 1).map(lambda v: ua.Variant(v, V.UInt16)),
+    st.none().map(lambda _: ua.Variant(None, V.String)),
+    st.binary(max_size=5).map(lambda v: ua.Variant(v, V.ByteString)),
+    st.datetimes(datetime(1500, 1, 1), timezones=st.just(UTC)).map(lambda v: ua.Variant(v, V.DateTime)),
+    st.builds(ua.LocalizedText, st.none() | st.text(max_size=5), st.none() | st.just("en")).map(
+        lambda v: ua.Variant(v, V.LocalizedText)
+    ),
+    st.builds(ua.NodeId, st.integers(0, 2**32 - 1) | st.text(max_size=5), st.integers(0, 3)).map(
+        lambda v: ua.Variant(v, V.NodeId)
+    ),
+    CODES.map(lambda code: ua.Variant(ua.StatusCode(code), V.StatusCode)),
+    st.lists(st.text(max_size=3), max_size=2).map(lambda v: ua.Variant(v, V.String)),
+)
+
+
+@given(st.lists(st.builds(ua.EventFieldList, st.integers(0, 2**32 - 1), st.lists(FIELDS, max_size=6)), max_size=3))
+@settings(max_examples=500, deadline=None)
+def test_events_are_the_same_bytes_as_asyncuas_own_encoder_makes(rows: list[ua.EventFieldList]) -> None:
+    encoded = events(rows)
+    assert encoded.Body == struct_to_binary(ua.EventNotificationList(rows))
+    assert encoded.TypeId.Identifier == ua.ObjectIds.EventNotificationList_Encoding_DefaultBinary
+
+
+def test_a_null_time_in_an_event_is_the_year_1601() -> None:
+    read = struct_from_binary(ua.EventNotificationList, Buffer(events([EVENT_WITHOUT_ONSET]).Body))
+    assert read.Events[0].EventFields[0].Value.year == 1601
+
+
+def test_a_field_that_is_encoded_once_is_the_same_as_one_that_is_not() -> None:
+    text = ua.LocalizedText("Lager", "en")
+    kept, plain = (ua.EventFieldList(1, [kind(text, V.LocalizedText)]) for kind in (Kept, ua.Variant))
+    assert events([kept, kept]).Body == events([plain, plain]).Body
 
 
 def test_a_message_of_both_kinds_is_read_back() -> None:
