@@ -255,9 +255,9 @@ def test_no_file_makes_anything_but_settings_or_faults(load: Any, changes: Any, 
                 case "rename" if isinstance(here, dict):
                     here[name] = here.pop(path[-1])
                 case "replace":
-                    here[path[-1]] = scalar
+                    here[path[-1]] = copy.deepcopy(scalar)
                 case "copy" if isinstance(here, list):
-                    here.append(here[path[-1]])
+                    here.append(copy.deepcopy(here[path[-1]]))
         except (KeyError, IndexError, TypeError, AttributeError):
             continue  # an earlier change took it away
     try:
