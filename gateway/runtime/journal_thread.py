@@ -17,7 +17,7 @@ from gateway.store.journal import CHECKPOINT_EVERY, Journal
 from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
 
-SNAPSHOT_ENTRIES_PER_NODE = 10  # a snapshot takes as long as some entries per node: a big plant has them further apart
+SNAPSHOT_ENTRIES_PER_NODE = 20  # a snapshot takes as long as some entries per node: a big plant has them further apart
 
 P = ParamSpec("P")
 T = TypeVar("T")
