@@ -246,7 +246,7 @@ async def test_refused_frames_are_counted_by_name_and_not_answered(tmp_path: Pat
 async def test_the_state_after_a_crash_is_that_before_it(tmp_path: Path) -> None:
     async with running(tmp_path, snapshot_entries=5, graceful=False) as house:
         node = WireNode(KEYS[0])
-        for count in range(25):
+        for count in range(60):
             await house.hand_in(node.flag())
             await house.answered(count + 1)
         await house.decider.command(Command(CommandKind.ACKNOWLEDGE, "me", "test", ALARM))
