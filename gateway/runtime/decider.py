@@ -34,7 +34,7 @@ from gateway.store.journal import Journal
 from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
 
-MAX_GROUP = 1024  # items beyond which a group takes no more
+MAX_GROUP = 512  # items beyond which a group takes no more
 QUEUE_LENGTH = 64  # of what is handed in; frames come by the list
 LEAST_TICK_MS = 100  # deadlines nearer to each other than this share a Tick
 MARKS_S = 1.0  # cursors are kept with the next commit, or by one of their own after this long
