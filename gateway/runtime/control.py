@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ def ask(state_dir: Path, request: dict[str, Any], patience_s: float = PATIENCE_S
         client.settimeout(2 * patience_s)  # its own error comes first
         try:
             client.connect(str(path))
-            client.sendall(json.dumps(request).encode() + b"\n")
+            with suppress(BrokenPipeError):  # it has closed already, and said why
+                client.sendall(json.dumps(request).encode() + b"\n")
             with client.makefile("rb") as answer:
                 line = answer.readline(MAX_LINE)
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -30,7 +31,10 @@ from tests.system.plants import free_ports, metrics
 SCORES_MS = 500
 """Publishing interval of the client that is subscribed to every score."""
 BROKER = ("allow_anonymous true", "max_queued_messages 100000")
-BUDGET = f"{os.cpu_count()} cores for all: gateway, mosquitto, clients, generator"
+BUDGET = (
+    f"{os.cpu_count()} cores for all: gateway, mosquitto, clients, generator; Python {platform.python_version()}, "
+    f"{platform.python_compiler()}"
+)
 _MEMORY = Path("/dev/shm")
 
 

@@ -29,7 +29,7 @@ async def highest(link: str, *, probe_s: float, seconds: float, first: float = F
     )
     return {
         f"ingest_reports_per_s_{link}": Figure(round(outcome.rate), "reports/s", how),
-        f"ingest_cpu_us_per_report_{link}": Figure(
+        f"ingest_gateway_us_per_report_{link}": Figure(
             round(outcome.cpu_us["gateway"], 1), "us", "CPU time of the gateway's process in that run, per report"
         ),
     }
