@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NODE_BUILD := build/node
 DATA ?=
 
-.PHONY: help run test check sanitize bench bench-backbone promises setup node peers clean
+.PHONY: help run test check sanitize bench bench-backbone bench-node size promises setup node peers clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -18,9 +18,9 @@ test: test-packages setup check node peers ## All checks and all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 	$(MAKE) sanitize
 
-check: test-packages setup ## ruff, mypy --strict, clang-format, C warnings as errors
-	$(BIN)/ruff check gateway tests
-	$(BIN)/ruff format --check gateway tests
+check: test-packages setup ## ruff, mypy --strict, clang-format, clang-tidy, cppcheck, C warnings as errors
+	$(BIN)/ruff check gateway tests nodes/c_tflm/tools
+	$(BIN)/ruff format --check gateway tests nodes/c_tflm/tools
 	$(BIN)/mypy
 	$(MAKE) -s -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
@@ -29,7 +29,7 @@ sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a fe
 
 setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
-bench: bench-backbone ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
+bench: bench-backbone bench-node ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
 	$(MAKE) promises
 
 promises: setup ## The figures of build/figures.json into docs/promises.md
@@ -39,15 +39,24 @@ promises: setup ## The figures of build/figures.json into docs/promises.md
 bench-backbone: test-packages setup node peers ## The spine under load and faults
 	$(BIN)/python -m tests.bench.backbone $(GROUPS)
 
-deb: deb-packages ## The Debian package: build/stethos_<version>_<architecture>.deb
+# The same: make bench-node GROUPS="network core". TFLM_DIR=PREFIX measures TensorFlow Lite Micro beside it.
+bench-node: test-packages setup node ## The node in C: instructions, flash, RAM, stack, battery
+	$(BIN)/python -m tests.bench.node $(GROUPS)
+
+size: test-packages setup ## Flash, RAM and worst stack of the node's core, by module and function
+	@$(MAKE) -s -C nodes/c_tflm size PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
+
+deb: deb-packages node ## The Debian package: build/stethos_<version>_<architecture>.deb
 	deploy/debian/build
 
 .PHONY: deb run-packages test-packages deb-packages
 run-packages test-packages deb-packages: %-packages:
 	@deploy/system-packages $*
 
+# With the distribution's Python, where it can: the Debian package runs on that one.
+CAN := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 $(VENV)/.done: pyproject.toml constraints.txt | run-packages
-	python3 -m venv $(VENV)
+	for python in /usr/bin/python3 python3; do $$python -c '$(CAN)' 2>/dev/null && break; done && $$python -m venv --clear $(VENV)
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,demo]'
 	touch $@
 

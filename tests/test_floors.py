@@ -13,7 +13,7 @@ PACKAGE = "gateway"
 
 LOW = {"wire", "links", "config", "mqtt"}
 MIDDLE = {"outputs", "detectors", "store"}
-BELOW_APP = {"runtime", "web", "training", "demo"} | MIDDLE | {"core"} | LOW
+BELOW_APP = {"runtime", "web", "training", "demo", "energy"} | MIDDLE | {"core"} | LOW
 
 # What each part of the gateway may import of the others. "" is gateway/__init__.py: the version.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"", "core"} | LOW,
     "core": {"wire", "links", "config"},
     "wire": set(),
+    "energy": set(),  # a table of currents and what follows from it
     "links": {"mqtt"},
     "mqtt": set(),  # the connection to a broker, which a Link and an Output have
     "config": set(),

@@ -14,13 +14,17 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import configured
+from gateway.cli.battery import battery
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.store.keys import NodeKey, Registry
 
 
 @click.group()
 def node() -> None:
-    """Register nodes, and make their keys."""
+    """Register nodes, make their keys, and forecast their batteries."""
+
+
+node.add_command(battery)
 
 
 @node.command()

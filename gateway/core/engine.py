@@ -23,7 +23,9 @@ from gateway.core.update import AlarmChange, Quality, TagChange, Update
 
 ENGINE_VERSION = "1"
 """Rises with every change that could decide differently on the same journal. The state that another version has left
-is taken over as it is (runtime/beginning.py); `stethos replay` decides again with this one, and says what differs."""
+is taken over as it is (runtime/beginning.py); `stethos replay` decides again with this one, and says what differs.
+
+A code that the contract gives a meaning later is no such change: no node said it before."""
 
 
 INITIAL = {Scope.GATEWAY: (0, Quality.GOOD), Scope.ASSET: (0, Quality.NO_DATA), Scope.NODE: (None, Quality.NO_DATA)}

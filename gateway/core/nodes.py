@@ -22,6 +22,11 @@ from gateway.wire.messages import Birth, Features, Flag, Health, Window
 FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
+NOTICES = {9: "notice_moved", 10: "notice_drifted", 11: "notice_deferred"}
+"""`why` codes of a Flag that are neither evidence nor a fault, and the counter of each. What the node has said last of
+its machine stands.
+"""
+
 _WELL = (Alive.ON_TIME, 0, True)
 
 
@@ -156,6 +161,8 @@ class NodeDesk:
                     tag(tags.link, message.link_dbm, event_ms)
             case Flag() if _is_fault(message.why):
                 self._sensor(plant, name, message.why, event_ms, at_ms)
+            case Flag() if message.why in NOTICES:
+                self._ledger.count(NOTICES[message.why])
             case Flag():
                 self._sensor(plant, name, 0, event_ms, at_ms)
                 self._claimed(plant, entry, name, message, event_ms, at_ms)
@@ -164,7 +171,7 @@ class NodeDesk:
                 self._looked(plant, name, message.score, event_ms, at_ms)
                 self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
             case _:
-                pass  # Birth and Result say nothing about the machine
+                pass  # Birth, Result and LearnerState say nothing about the machine
 
     def scored(self, plant: Plant, scored: Scored, at_ms: int) -> None:
         """The gateway's model has looked at a Window."""

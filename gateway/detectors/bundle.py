@@ -18,10 +18,13 @@ from typing import Annotated, Any, Literal
 import cbor2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.detectors import feature_sets
+
 VERSION = 1
 MANIFEST, MODEL, IMAGE = "bundle.json", "model.tflite", "image.cbor"
-FEATURES_PER_CHANNEL = {1: 3}
-"""Feature set -> features per channel (nodes/wire/SPEC.md, "Feature sets")."""
+IMAGE_VERSION = 2
+AUTOENCODER, ROUNDING_TWICE = 0, 2
+"""Of a model-image: its kind, and how its arithmetic rounds (nodes/wire/wire.cddl)."""
 
 FeatureValue = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -101,11 +104,11 @@ class Manifest(_Strict):
     @property
     def features(self) -> int:
         """Features per window."""
-        return FEATURES_PER_CHANNEL[self.feature_set] * self.channels
+        return feature_sets.size(self.feature_set, self.channels)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Manifest:
-        if self.feature_set not in FEATURES_PER_CHANNEL:
+        if self.feature_set not in feature_sets.NAMES:
             raise ValueError(f"feature set {self.feature_set} is unknown")
         if len(self.scaling) != self.features:
             raise ValueError(f"{len(self.scaling)} rows of scaling for {self.features} features")
@@ -151,10 +154,10 @@ def load(folder: Path) -> Bundle:
 
 
 def image_fields(manifest: Manifest, model: bytes) -> list[object]:
-    """All fields of the `model-image` (nodes/wire/wire.cddl) but its last, the self-test. `manifest.node` is there."""
+    """The fields of the `model-image` (nodes/wire/wire.cddl) up to its self-test. `manifest.node` is there."""
     assert manifest.node is not None
     node = manifest.node
-    head: list[object] = [1, manifest.feature_set, manifest.channels, manifest.samples, node.generation]
+    head: list[object] = [IMAGE_VERSION, manifest.feature_set, manifest.channels, manifest.samples, node.generation]
     return [*head, [list(row) for row in manifest.scaling], node.threshold, model]
 
 
@@ -195,9 +198,16 @@ def _check_image(file: Path, data: bytes, manifest: Manifest, model: bytes) -> N
         image = cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError) as error:
         raise BundleBroken(file, f"not CBOR: {error}") from error
-    if not isinstance(image, list) or len(image) != 9 or image[:8] != image_fields(manifest, model):
+    if not isinstance(image, list) or image[1:8] != image_fields(manifest, model)[1:]:
         raise BundleBroken(file, f"does not hold the model and the settings of {MANIFEST}")
-    match image[8]:
-        case [list(features), int(found)] if len(features) == manifest.features and 0 <= found < 2**32:
+    match [image[0], *image[8:]]:
+        case [1, [list(features), int(found)]] if len(features) == manifest.features and 0 <= found < 2**32:
+            return  # of releases up to 0.1: without what the network has to give
+        case [2, [list(features), int(found), bytes(outputs)], int(kind), int(rounding), int(arena)] if (
+            len(features) == len(outputs) == manifest.features
+            and 0 <= found < 2**32
+            and (kind, rounding) == (AUTOENCODER, ROUNDING_TWICE)
+            and 0 <= arena < 2**32
+        ):
             return
     raise BundleBroken(file, "has no usable self-test")

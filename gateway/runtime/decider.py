@@ -33,6 +33,7 @@ from gateway.store.group import Group, Row
 from gateway.store.journal import Journal
 from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
+from gateway.wire.messages import Sampled
 
 MAX_GROUP = 512  # items beyond which a group takes no more
 QUEUE_LENGTH = 64  # of what is handed in; frames come by the list
@@ -274,6 +275,10 @@ class Decider:
         self._metrics.frame(admitted.node, admitted.verdict)
         if admitted.verdict is Verdict.ACCEPTED:
             assert admitted.message is not None
+            if isinstance(admitted.message, Sampled):  # no decision rests on raw samples, and nobody keeps them yet
+                self._metrics.event("samples_not_kept")
+                decided.heard.append((arrival, admitted))
+                return
             received_ms = decided.now.of_receipt_ms(arrival.frame.received_ns)
             self._enter(
                 Report(

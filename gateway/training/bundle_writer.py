@@ -9,15 +9,30 @@ from pathlib import Path
 
 import cbor2
 
-from gateway.detectors.bundle import IMAGE, MANIFEST, MODEL, Bundle, Manifest, image_fields, load
+from gateway.detectors.bundle import (
+    AUTOENCODER,
+    IMAGE,
+    MANIFEST,
+    MODEL,
+    ROUNDING_TWICE,
+    Bundle,
+    Manifest,
+    image_fields,
+    load,
+)
+
+_ARENA_UNKNOWN = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """A window's features and the int8 error that the node must compute from them at boot."""
+    """A window's features, and what the node must compute from them at boot: the network's int8 outputs, as bytes, and
+    the error.
+    """
 
     features: Sequence[int]
     error: int
+    outputs: bytes
 
 
 def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | None) -> Bundle:
@@ -40,5 +55,6 @@ def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | 
 
 def model_image(manifest: Manifest, model: bytes, self_test: SelfTest) -> bytes:
     """The `model-image` of nodes/wire/wire.cddl in preferred serialisation."""
-    fields = [*image_fields(manifest, model), [list(self_test.features), self_test.error]]
+    expected = [list(self_test.features), self_test.error, self_test.outputs]
+    fields = [*image_fields(manifest, model), expected, AUTOENCODER, ROUNDING_TWICE, _ARENA_UNKNOWN]
     return cbor2.dumps(fields, canonical=True)

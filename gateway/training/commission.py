@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gateway import __version__
 from gateway.detectors.bundle import (
-    FEATURES_PER_CHANNEL,
     IMAGE,
     MODEL,
     Bundle,
@@ -21,12 +20,13 @@ from gateway.detectors.bundle import (
     Quality,
     ScalingRow,
 )
+from gateway.detectors.feature_sets import STATISTICS, Kind, kinds
 from gateway.detectors.litert import LiteRtDetector
+from gateway.detectors.scaling import quantise as to_int8
 from gateway.detectors.scaling import standardise
 from gateway.training import autoencoder, bundle_writer, quantise, reference_int8, tflite_file
 from gateway.training.autoencoder import Progress
 from gateway.training.bundle_writer import SelfTest
-from gateway.training.features import STATISTICS
 from gateway.training.threshold import Threshold, threshold
 
 Features = NDArray[np.int64]
@@ -46,6 +46,7 @@ class Purpose:
     rate: float = 0.001
     seed: int = 1
     generation: int = 1
+    feature_set: int = STATISTICS
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,9 @@ class Normal:
     sources: tuple[DataSource, ...] = field(default=())
 
 
-def level_features(channels: int) -> frozenset[int]:
-    """The mean features of the statistics set: on an accelerometer they tell how the sensor lies, not how the machine
-    runs.
-    """
-    return frozenset(range(0, FEATURES_PER_CHANNEL[STATISTICS] * channels, FEATURES_PER_CHANNEL[STATISTICS]))
+def level_features(channels: int, feature_set: int = STATISTICS) -> frozenset[int]:
+    """The means and levels of a set: on an accelerometer they tell how the sensor lies, not how the machine runs."""
+    return frozenset(i for i, kind in enumerate(kinds(feature_set, channels)) if kind is Kind.LEVEL)
 
 
 def node_bundle(folder: Path, purpose: Purpose, normal: Normal, progress: Progress | None = None) -> Bundle:
@@ -88,7 +87,8 @@ def node_bundle(folder: Path, purpose: Purpose, normal: Normal, progress: Progre
     )
     example = normal.fit[:1]
     error = int(reference_int8.errors(network, scaling, example)[0])
-    self_test = SelfTest([int(f) for f in example[0]], error)
+    outputs = reference_int8.infer(network, to_int8(scaling, example, network.input.zero_point))[0]
+    self_test = SelfTest([int(f) for f in example[0]], error, outputs.astype(np.int8).tobytes())
     return bundle_writer.write(folder, manifest, tflite_file.write(network), self_test)
 
 
@@ -130,7 +130,7 @@ def _manifest(
         name=purpose.name,
         role="host" if node is None else "node",
         detector="litert",
-        feature_set=STATISTICS,
+        feature_set=purpose.feature_set,
         channels=purpose.channels,
         samples=purpose.samples,
         scaling=scaling,

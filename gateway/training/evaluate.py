@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.bundle import Bundle
+from gateway.detectors.feature_sets import STATISTICS
 from gateway.training import reference_int8, tflite_file
-from gateway.training.features import Samples, sensor_fault, statistics
+from gateway.training.features import Samples, compute_all, sensor_fault
 
 Features = NDArray[np.int64]
 
@@ -38,14 +39,14 @@ class Outcome:
     sensor_faults: int
 
 
-def windows(samples: Samples, length: int, hop: int) -> Features:
+def windows(samples: Samples, length: int, hop: int, feature_set: int = STATISTICS) -> Features:
     """Features [n, features] of the windows of `length` samples that start every `hop` samples. ValueError if not even
     one fits in.
     """
     if len(samples) < length:
         raise ValueError(f"{len(samples)} samples are less than one window of {length}")
-    rows = [statistics(samples[at : at + length]) for at in range(0, len(samples) - length + 1, hop)]
-    return np.array(rows, dtype=np.int64)
+    all_of_them = np.lib.stride_tricks.sliding_window_view(samples, length, axis=0)[::hop]
+    return compute_all(feature_set, np.swapaxes(all_of_them, 1, 2)).astype(np.int64)
 
 
 def outcome(bundle: Bundle, samples: Samples, labels: Sequence[Interval], hop: int) -> Outcome:
@@ -59,7 +60,7 @@ def outcome(bundle: Bundle, samples: Samples, labels: Sequence[Interval], hop: i
     share = np.array([faulty[at : at + length].mean() for at in starts])
     broken = np.array([sensor_fault(samples[at : at + length]) != 0 for at in starts])
     network = tflite_file.read(bundle.model)
-    errors = reference_int8.errors(network, manifest.scaling, windows(samples, length, hop))
+    errors = reference_int8.errors(network, manifest.scaling, windows(samples, length, hop, manifest.feature_set))
     anomalous = errors > manifest.node.threshold
     normal, fault = ~broken & (share == 0.0), ~broken & (share == 1.0)
     return Outcome(

@@ -5,12 +5,15 @@ Integers throughout, so that C, MicroPython and Python agree to the last bit.
 
 from __future__ import annotations
 
-from math import isqrt
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-STATISTICS = 1  # number of the feature set
+from gateway.detectors.feature_sets import INVARIANT, SLOW, STATISTICS
+from gateway.training.features_fixed import Integers, root
+from gateway.training.features_invariant import invariant as _invariant
+from gateway.training.features_slow import slow as _slow
 
 STUCK = 4  # "why" codes of the sensor faults that samples can show
 SATURATED = 5
@@ -19,20 +22,27 @@ Samples = npt.NDArray[np.int16]
 Features = npt.NDArray[np.int32]
 
 
+def compute(feature_set: int, samples: Samples) -> Features:
+    """The features (features,) of one window `samples` (n, channels), n in 32..1024. KeyError for an unknown set."""
+    return np.asarray(compute_all(feature_set, samples[None])[0])
+
+
+def compute_all(feature_set: int, windows: npt.NDArray[np.int16]) -> Features:
+    """The features (windows, features) of windows (windows, n, channels) of one length. KeyError for an unknown set."""
+    wanted = _SETS[feature_set]
+    if len(windows):
+        _checked(windows[0])
+    starts = range(0, max(len(windows), 1), _AT_ONCE)
+    return np.concatenate([wanted(windows[i : i + _AT_ONCE].astype(np.int64)) for i in starts]).astype(np.int32)
+
+
 def statistics(samples: Samples) -> Features:
     """Feature set 1: mean, standard deviation and peak-to-peak of each channel in turn.
 
     `samples` has shape (n, channels), n in 1..4096, in the sensor's unit; the result has shape (3 * channels,), in
     sixteenths of that unit.
     """
-    x = _checked(samples).astype(np.int64)
-    n = x.shape[0]
-    total = x.sum(axis=0)
-    mean = (16 * total + n // 2) // n
-    variance_256 = 256 * (n * (x * x).sum(axis=0) - total * total) // n**2
-    deviation = [isqrt(int(v)) for v in variance_256]
-    peak_to_peak = 16 * (x.max(axis=0) - x.min(axis=0))
-    return np.stack([mean, np.array(deviation, np.int64), peak_to_peak], axis=1).reshape(-1).astype(np.int32)
+    return compute(STATISTICS, _checked(samples))
 
 
 def sensor_fault(samples: Samples) -> int:
@@ -42,6 +52,19 @@ def sensor_fault(samples: Samples) -> int:
         return STUCK
     at_limit = np.count_nonzero((x == 32767) | (x == -32768), axis=0)
     return SATURATED if np.any(32 * at_limit >= x.shape[0]) else 0
+
+
+def _statistics(x: Integers) -> Integers:
+    n = x.shape[1]
+    total = x.sum(axis=1)
+    mean = (16 * total + n // 2) // n
+    deviation = root(256 * (n * (x * x).sum(axis=1) - total * total) // n**2)
+    peak_to_peak = 16 * (x.max(axis=1) - x.min(axis=1))
+    return np.stack([mean, deviation, peak_to_peak], axis=2).reshape(len(x), 3 * x.shape[2])
+
+
+_AT_ONCE = 256  # windows, which bounds the memory
+_SETS: dict[int, Callable[[Integers], Integers]] = {STATISTICS: _statistics, INVARIANT: _invariant, SLOW: _slow}
 
 
 def _checked(samples: Samples) -> Samples:

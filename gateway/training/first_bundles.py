@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.bundle import FEATURES_PER_CHANNEL, Bundle, DataSource
+from gateway.detectors.bundle import Bundle, DataSource
+from gateway.detectors.feature_sets import STATISTICS, size
 from gateway.training.commission import Normal, Purpose, host_bundle, level_features, node_bundle
-from gateway.training.features import STATISTICS, statistics
+from gateway.training.features import statistics
 from gateway.training.simulator import NoSimulator, Simulation
 
 _SUMMARY = "Make the first bundles from the C node's simulator."
@@ -66,7 +67,7 @@ def normal_windows(kind: Kind) -> Normal:
 def make(kind: Kind, out: Path) -> tuple[Bundle, Bundle]:
     """Write `<kind>-node` and `<kind>-host` into `out`. Raises NoSimulator."""
     normal = normal_windows(kind)
-    channels = normal.fit.shape[1] // FEATURES_PER_CHANNEL[STATISTICS]
+    channels = normal.fit.shape[1] // size(STATISTICS, 1)
     left_out = frozenset[int]() if kind.level_matters else level_features(channels)
 
     def purpose(role: str) -> Purpose:

@@ -56,6 +56,40 @@ class ArrayOf:
         return tuple(map(self.element, item))
 
 
+@dataclass(frozen=True, slots=True)
+class TupleOf:
+    """An array of exactly these elements, of which `made` is made."""
+
+    takes: tuple[Take, ...]
+    made: type[tuple[Any, ...]]
+
+    def __call__(self, item: object) -> tuple[Any, ...]:
+        """The elements' values."""
+        if type(item) is not list or len(item) != len(self.takes):
+            raise ValueError(f"is not an array of {len(self.takes)} elements")
+        return tuple(take(element) for take, element in zip(self.takes, item, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A byte string of least..most bytes."""
+
+    least: int
+    most: int
+
+    def __call__(self, item: object) -> bytes:
+        """The bytes."""
+        if type(item) is not bytes or not self.least <= len(item) <= self.most:
+            size = f"{self.least}" if self.least == self.most else f"{self.least}..{self.most}"
+            raise ValueError(f"is not {size} bytes")
+        return item
+
+
+def exactly(size: int) -> Bytes:
+    """A byte string of so many bytes."""
+    return Bytes(size, size)
+
+
 def uint(high: int, low: int = 0) -> Uint:
     """An integer within low..high."""
     return Uint(low, high)
@@ -73,7 +107,16 @@ def plain_range(take: Take) -> tuple[int, int]:
 
 
 def pattern(take: Take) -> bytes | None:
-    """What of the wire's bytes it takes, if these are integers of 32 bits, arrays of them, and nil alone."""
+    """What of the wire's bytes it takes, if these are integers of 32 bits, arrays of them, and nil alone. Of a range
+    that `grammar` makes no pattern of there is none.
+    """
+    try:
+        return _pattern(take)
+    except ValueError:
+        return None
+
+
+def _pattern(take: Take) -> bytes | None:
     match take:
         case Uint(low, high) if high < 1 << 32:
             return grammar.integer(low, high)
@@ -81,6 +124,9 @@ def pattern(take: Take) -> bytes | None:
             return grammar.or_nil(grammar.integer(low, high))
         case ArrayOf(Uint(low, high), least, most):
             return grammar.array_of(grammar.integer(low, high), least, most)
+        case TupleOf(takes):
+            patterns = [found for take in takes if (found := pattern(take))]
+            return grammar.tuple_of(patterns) if len(patterns) == len(takes) else None
     return None
 
 
@@ -97,13 +143,6 @@ def label(item: object) -> str:
     return item
 
 
-def image_hash(item: object) -> bytes:
-    """The first 8 bytes of a model image's hash."""
-    if type(item) is not bytes or len(item) != 8:
-        raise ValueError("is not 8 bytes")
-    return item
-
-
 def boolean(item: object) -> bool:
     """A boolean; 0 and 1 are none."""
     if type(item) is not bool:
@@ -113,4 +152,5 @@ def boolean(item: object) -> bool:
 
 U8, U16, U32, U64 = (uint(2**bits - 1) for bits in (8, 16, 32, 64))
 SMALL = uint(23)  # one byte on the wire
+chunk_data = Bytes(1, 384)
 VECTOR = ArrayOf(uint(0x7FFF_FFFF, low=-0x8000_0000), 1, 64)

@@ -42,15 +42,21 @@ def array_of(pattern: bytes, least: int, most: int) -> bytes:
     return _any_of(heads) + b"(?:%b){%d,%d}" % (pattern, least, most)
 
 
-def matcher(kind: int, patterns: Sequence[bytes], optional: int) -> Match:
-    """Matches a type byte and an array of these elements, of which the last `optional` may be left off together."""
-    sizes = {len(patterns), len(patterns) - optional}
-    arrays = [re.escape(head(ARRAY, size)) + b"".join(patterns[:size]) for size in sorted(sizes)]
+def tuple_of(patterns: Sequence[bytes]) -> bytes:
+    """An array of exactly these elements."""
+    return re.escape(head(ARRAY, len(patterns))) + b"".join(patterns)
+
+
+def matcher(kind: int, patterns: Sequence[bytes], sizes: Sequence[int]) -> Match:
+    """Matches a type byte and an array of the first of these elements, as many as one of `sizes` says."""
+    arrays = [tuple_of(patterns[:size]) for size in sorted(sizes)]
     return re.compile(_byte(kind) + _any_of(arrays), re.DOTALL).fullmatch
 
 
 def read(payload: bytes) -> list[Any] | None:
-    """The elements of what matched, an inner array as a list; None if that has another length than it says."""
+    """The elements of what matched, an inner array as a list; None if one has another length than it says. Behind an
+    inner array nothing but inner arrays may follow.
+    """
     items: list[Any] = []
     append, size, inner = items.append, 0, items
     rest = iter(payload[2:])
@@ -74,9 +80,11 @@ def read(payload: bytes) -> list[Any] | None:
         elif first == _NIL:
             append(None)
         else:
+            if inner is not items and len(inner) != size:
+                return None
             size = next(rest) if first == _ARRAY_1 else first & 31
             inner = []
-            append(inner)
+            items.append(inner)
             append = inner.append
     return items if inner is items or len(inner) == size else None
 

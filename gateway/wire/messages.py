@@ -1,4 +1,4 @@
-"""The messages, their fields and ranges as in nodes/wire/wire.cddl, and their bytes.
+"""The messages' bytes, and the ranges of their fields, as in nodes/wire/wire.cddl.
 
 A payload is one type byte and one CBOR array in preferred serialisation. What decodes is within the contract: nobody
 behind this module checks a range again.
@@ -6,11 +6,9 @@ behind this module checks a range again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway.wire import grammar
 from gateway.wire.cbor import ARRAY, UINT, array, head, read_array
@@ -21,147 +19,68 @@ from gateway.wire.fields import (
     U32,
     U64,
     VECTOR,
-    ArrayOf,
     Take,
+    TupleOf,
     boolean,
-    image_hash,
+    chunk_data,
+    exactly,
     label,
     or_nil,
     pattern,
     plain_range,
     uint,
 )
+from gateway.wire.shapes import (
+    Ack,
+    Birth,
+    BirthMore,
+    Chunk,
+    Command,
+    DownMessage,
+    EnergyUc,
+    Features,
+    Flag,
+    Health,
+    HealthMore,
+    LearnerBrief,
+    LearnerState,
+    Message,
+    MessageType,
+    Offer,
+    Result,
+    Sampled,
+    Undecodable,
+    UpMessage,
+    Window,
+)
 
+__all__ = [
+    "Ack",
+    "Birth",
+    "BirthMore",
+    "Chunk",
+    "Command",
+    "DownMessage",
+    "EnergyUc",
+    "Features",
+    "Flag",
+    "Health",
+    "HealthMore",
+    "LearnerBrief",
+    "LearnerState",
+    "Message",
+    "MessageType",
+    "Offer",
+    "Result",
+    "Sampled",
+    "Undecodable",
+    "UpMessage",
+    "Window",
+    "decode_down",
+    "decode_up",
+    "encode",
+]
 
-class MessageType(IntEnum):
-    """The type byte."""
-
-    BIRTH = 1
-    FLAG = 2
-    WINDOW = 3
-    HEALTH = 4
-    ACK = 5
-    COMMAND = 6
-    RESULT = 7
-
-
-class Undecodable(ValueError):  # noqa: N818 - the verdict's name in SPEC.md
-    """The payload is no message of this direction. The text names type, field and reason."""
-
-
-class Features(NamedTuple):
-    """The feature vector of one Window; what the values mean is up to the feature set."""
-
-    feature_set: int
-    values: tuple[int, ...]
-
-
-class EnergyUc(NamedTuple):
-    """Charge used since power on, in microcoulombs."""
-
-    sleep: int
-    sensor: int
-    compute: int
-    radio: int
-
-
-class Birth(NamedTuple):
-    """A Node says who it is. `model` is the first 8 bytes of its image's SHA-256, None without a model."""
-
-    seq: int
-    age: int
-    wire_version: int
-    full_seq: int
-    skipped: int
-    reset_cause: int
-    hardware: str
-    firmware: str
-    feature_set: int
-    channels: int
-    generation: int
-    model: bytes | None
-    wake_ms: int
-    heartbeat_ms: int
-    listen_ms: int
-    epoch: int
-    last_command: int
-
-
-class Flag(NamedTuple):
-    """The Node claims "anomalous". `age`, `score` and `why` are codes."""
-
-    seq: int
-    age: int
-    score: int
-    why: int
-    generation: int
-    features: Features | None = None
-
-
-class Window(NamedTuple):
-    """A feature vector without a claim."""
-
-    seq: int
-    age: int
-    score: int
-    generation: int
-    features: Features
-
-
-class Health(NamedTuple):
-    """How the Node itself is doing; a heartbeat."""
-
-    seq: int
-    age: int
-    score: int
-    why: int
-    battery_mv: int
-    temperature_cdeg: int | None
-    link_dbm: int | None
-    uptime_s: int
-    wakes: int
-    flags: int
-    resends: int
-    ring_drops: int
-    refused: int
-    energy_uc: EnergyUc
-
-
-class Result(NamedTuple):
-    """The answer to a Command: 0 done, 1 unknown kind, 2 refused, 3 failed."""
-
-    seq: int
-    age: int
-    id: int
-    code: int
-    detail: int | None = None
-
-
-class Ack(NamedTuple):
-    """Message `base` is durable, and `base + 1 + i` for each bit i of `bitmap`. Modulo 65536.
-
-    `base` None, `bitmap` 0: what came could not be placed, nothing of it is durable.
-    """
-
-    base: int | None
-    bitmap: int
-    time_ms: int
-    next_s: int
-    mail: int
-    birth_wanted: bool
-
-
-class Command(NamedTuple):
-    """One entry of a Node's mailbox."""
-
-    id: int
-    kind: int
-    argument: int | None = None
-
-
-UpMessage = Birth | Flag | Window | Health | Result
-DownMessage = Ack | Command
-Message = UpMessage | DownMessage
 _M = TypeVar("_M", UpMessage, DownMessage)
 _new = tuple.__new__  # a NamedTuple made of what it holds, without the call of Python that its own name is
 
@@ -181,12 +100,13 @@ _BIRTH: _Elements = (
     ("feature_set", U8),
     ("channels", uint(9, low=1)),
     ("generation", SMALL),
-    ("model", or_nil(image_hash)),
+    ("model", or_nil(exactly(8))),
     ("wake_ms", U32),
     ("heartbeat_ms", U32),
     ("listen_ms", U16),
     ("epoch", U16),
     ("last_command", U32),
+    ("more", TupleOf((uint(1024, low=1), U32, U32, uint(1), or_nil(exactly(8))), BirthMore)),
 )
 _FLAG: _Elements = (*_SEQ_AGE, ("score", U8), ("why", U8), ("generation", SMALL), *_FEATURES)
 _WINDOW: _Elements = (*_SEQ_AGE, ("score", U8), ("generation", SMALL), *_FEATURES)
@@ -198,9 +118,21 @@ _HEALTH: _Elements = (
     ("temperature_cdeg", or_nil(uint(0x7FFF, low=-0x8000))),
     ("link_dbm", or_nil(uint(0, low=-128))),
     *((name, U32) for name in ("uptime_s", "wakes", "flags", "resends", "ring_drops", "refused")),
-    ("energy_uc", ArrayOf(U32, 4, 4)),
+    ("energy_uc", TupleOf((U32,) * 4, EnergyUc)),
+    ("more", TupleOf((or_nil(U16), U32, U32, U32), HealthMore)),
+    ("learner", TupleOf((uint(7), U16, uint(100), U8, U32), LearnerBrief)),
 )
 _RESULT: _Elements = (*_SEQ_AGE, ("id", U32), ("code", SMALL), ("detail", U32))
+_PART: _Elements = (("part", U8), ("parts", uint(255, low=1)))
+_SAMPLED: _Elements = (
+    *_SEQ_AGE,
+    ("window_number", U32),
+    *_PART,
+    ("channels", uint(9, low=1)),
+    ("rate_millihz", U32),
+    ("data", chunk_data),
+)
+_LEARNER_STATE: _Elements = (*_SEQ_AGE, *_PART, ("data", chunk_data))
 _ACK: _Elements = (
     ("base", or_nil(U16)),
     ("bitmap", U32),
@@ -210,54 +142,59 @@ _ACK: _Elements = (
     ("birth_wanted", boolean),
 )
 _COMMAND: _Elements = (("id", U32), ("kind", U8), ("argument", U32))
-
-
-_Part = Callable[[list[Any]], None]
+_OFFER: _Elements = (
+    ("id", U32),
+    ("store", uint(3)),
+    ("size", U32),
+    ("sha256", exactly(32)),
+    ("counter", U32),
+    ("signature", exactly(64)),
+)
+_CHUNK: _Elements = (("transfer", U32), ("offset", U32), ("data", chunk_data))
 
 
 @dataclass(frozen=True, slots=True)
 class _Form(Generic[_M]):
-    """How one message lies on the wire. Its class has the same fields in the same order, but for the last of them."""
+    """How one message lies on the wire. Its class has the same fields in the same order, but that the last two elements
+    of a message with Features are one field.
+    """
 
     message: type[_M]
     elements: _Elements
-    sizes: tuple[int, ...]  # how many elements there may be
+    sizes: tuple[int, ...]  # how many elements there may be, falling
     plain: tuple[tuple[int, int, int], ...]  # of each its index, and from where to where an integer is a field as it is
+    tuples: tuple[tuple[int, type[tuple[Any, ...]]], ...]  # which elements are arrays, and what a field is made of them
     match: grammar.Match | None
-    part: _Part | None  # puts the last field in the place of its elements
+    features: bool
 
 
 def _form(
-    message: type[_M], kind: MessageType, elements: _Elements, *, optional: int = 0, part: _Part | None = None
+    message: type[_M], kind: MessageType, elements: _Elements, *left_off: int, features: bool = False
 ) -> _Form[_M]:
-    """`optional`: how many elements may be left off at the end, together."""
+    """`left_off`: how many elements there may be less at the end."""
+    sizes = (len(elements), *(len(elements) - less for less in left_off))
     patterns = [found for _, take in elements if (found := pattern(take))]
-    match = grammar.matcher(kind, patterns, optional) if len(patterns) == len(elements) else None
+    match = grammar.matcher(kind, patterns, sizes) if len(patterns) == len(elements) else None
     ranges = [plain_range(take) for _, take in elements]
     plain = tuple((index, low, high) for index, (low, high) in enumerate(ranges))
-    sizes = (len(elements), len(elements) - optional)
-    return _Form(message, elements, sizes, plain, match, part)
-
-
-def _features(items: list[Any]) -> None:
-    values = tuple(items.pop())
-    items[-1] = _new(Features, (items[-1], values))
-
-
-def _energy(items: list[Any]) -> None:
-    items[-1] = _new(EnergyUc, items[-1])
+    tuples = tuple((index, take.made) for index, (_, take) in enumerate(elements) if isinstance(take, TupleOf))
+    return _Form(message, elements, sizes, plain, tuples, match, features)
 
 
 _UP: dict[int, _Form[UpMessage]] = {
-    MessageType.BIRTH: _form(Birth, MessageType.BIRTH, _BIRTH),
-    MessageType.FLAG: _form(Flag, MessageType.FLAG, _FLAG, optional=2, part=_features),
-    MessageType.WINDOW: _form(Window, MessageType.WINDOW, _WINDOW, part=_features),
-    MessageType.HEALTH: _form(Health, MessageType.HEALTH, _HEALTH, part=_energy),
-    MessageType.RESULT: _form(Result, MessageType.RESULT, _RESULT, optional=1),
+    MessageType.BIRTH: _form(Birth, MessageType.BIRTH, _BIRTH, 1),
+    MessageType.FLAG: _form(Flag, MessageType.FLAG, _FLAG, 2, features=True),
+    MessageType.WINDOW: _form(Window, MessageType.WINDOW, _WINDOW, features=True),
+    MessageType.HEALTH: _form(Health, MessageType.HEALTH, _HEALTH, 1, 2),
+    MessageType.RESULT: _form(Result, MessageType.RESULT, _RESULT, 1),
+    MessageType.SAMPLED: _form(Sampled, MessageType.SAMPLED, _SAMPLED),
+    MessageType.LEARNER_STATE: _form(LearnerState, MessageType.LEARNER_STATE, _LEARNER_STATE),
 }
 _DOWN: dict[int, _Form[DownMessage]] = {
     MessageType.ACK: _form(Ack, MessageType.ACK, _ACK),
-    MessageType.COMMAND: _form(Command, MessageType.COMMAND, _COMMAND, optional=1),
+    MessageType.COMMAND: _form(Command, MessageType.COMMAND, _COMMAND, 1),
+    MessageType.OFFER: _form(Offer, MessageType.OFFER, _OFFER, 1),
+    MessageType.CHUNK: _form(Chunk, MessageType.CHUNK, _CHUNK),
 }
 _ACK_START = bytes([MessageType.ACK]) + head(ARRAY, len(_ACK))
 _TYPE_OF: dict[object, int] = {form.message: kind for forms in (_UP, _DOWN) for kind, form in forms.items()}
@@ -295,7 +232,9 @@ def _ack_end(time_ms: int, next_s: int, mail: int, birth_wanted: bool) -> bytes:
 def _encode(message: Message) -> bytes:
     kind = _TYPE_OF[type(message)]
     form = _UP.get(kind) or _DOWN[kind]
-    items = _items(message, len(set(form.sizes)) > 1)
+    items = _items(message, form.sizes[-1])
+    if len(items) not in form.sizes:
+        raise ValueError(f"{type(message).__name__}: the end cannot be left off in part")
     try:
         _take(form, items.copy())
     except ValueError as error:
@@ -303,14 +242,15 @@ def _encode(message: Message) -> bytes:
     return bytes([kind]) + array(items)
 
 
-def _items(message: Message, may_stop: bool) -> list[object]:
-    items: list[object] = list(message)
-    last = items[-1]
-    if isinstance(last, Features):
-        items[-1:] = [last.feature_set, list(last.values)]
-    elif isinstance(last, EnergyUc):
-        items[-1] = list(last)
-    elif last is None and may_stop:
+def _items(message: Message, least: int) -> list[object]:
+    """The elements: without those at the end that are None and may be left off, of which `least` remain."""
+    items: list[object] = []
+    for field in message:
+        if isinstance(field, Features):
+            items += [field.feature_set, list(field.values)]
+        else:
+            items.append(list(field) if isinstance(field, tuple) else field)
+    while len(items) > least and items[-1] is None:
         items.pop()
     return items
 
@@ -324,11 +264,15 @@ def _decode(payload: bytes, forms: dict[int, _Form[_M]]) -> _M:
     items = grammar.read(payload) if form.match and form.match(payload) else None
     if items is None:
         items = _strictly(payload, form)
-    if form.part and len(items) == len(form.elements):
-        form.part(items)
-    elif len(items) < len(form.message._fields):
-        items.append(None)  # what was left off
-    return _new(form.message, items)
+    size = len(items)
+    for index, made in form.tuples:
+        if index < size:
+            items[index] = _new(made, items[index])
+    if form.features and size == len(form.elements):
+        values = tuple(items.pop())
+        items[-1] = _new(Features, (items[-1], values))
+    missing = len(form.message._fields) - len(items)  # what was left off
+    return _new(form.message, items + [None] * missing if missing else items)
 
 
 def _strictly(payload: bytes, form: _Form[Any]) -> list[Any]:

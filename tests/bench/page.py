@@ -12,9 +12,36 @@ BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
 FAULTS = ("kill9", "powerloss", "outage", "disk")
 CPU = "ingest_cpu_us_per_report_"
+ENGINE = ("instructions", "open_instructions", "flash_bytes", "ram_bytes")
+SENSORS, LINKS, EVERY = ("mpu6050", "lis2dw12"), ("lpuart", "ble"), ("10s", "60s")
+NODE = (
+    "exact_mismatches",
+    "exact_outputs_compared",
+    *(f"{engine}_{what}" for engine in ("direct", "tflm") for what in ENGINE),
+    "ad01_instructions_per_mac",
+    "features_instructions",
+    "features_invariant_instructions",
+    "features_slow_instructions",
+    "sensor_fault_instructions",
+    "learn_instructions",
+    "detect_instructions",
+    "core_flash_bytes",
+    "update_flash_bytes",
+    "firmware_flash_bytes",
+    "core_ram_bytes",
+    "worst_stack_bytes",
+    "awake_ms",
+    "awake_report_ms",
+    "awake_mean_ms",
+    *(f"battery_years_{every}_{sensor}_{link}" for every in EVERY for sensor in SENSORS for link in LINKS),
+)
+"""What `make bench-node` finds out; `tflm_*` only where TensorFlow Lite Micro is at hand."""
+
 KEYS = (
     "ingest_reports_per_s_udp",
     "ingest_reports_per_s_mqtt",
+    "ingest_gateway_us_per_report_udp",
+    "ingest_gateway_us_per_report_mqtt",
     "alarm_latency_p50_ms",
     "alarm_latency_p99_ms",
     "cost_ratio_10_to_10000_nodes",
@@ -25,6 +52,7 @@ KEYS = (
     "start_s_1000_nodes",
     "recovery_s",
     *(f"{fault}_{count}" for fault in FAULTS for count in ("runs", "lost", "doubled")),
+    *NODE,
 )
 """What the page shows, in this order; behind it the CPU time of a report by stage."""
 

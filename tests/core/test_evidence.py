@@ -4,7 +4,8 @@ import pytest
 
 from gateway.core.evidence import Basis, Evidence, Verdict
 from gateway.core.plant import AlarmKind, Rule, Scope
-from gateway.core.update import Quality
+from gateway.core.update import Quality, TagChange
+from gateway.wire.messages import LearnerState
 from tests.core.plants import RULE, AlarmId, Bench, anomaly, birth, code_of, flag, health, ms, plant
 
 PUMP = anomaly("pump")
@@ -84,6 +85,37 @@ def test_a_reason_for_a_flag_in_a_health_is_no_sensor_fault():
     bench.says(0, "a", health(why=70))
     assert bench.tag("node/a/sensor").value == 0
     assert not bench.alarms(AlarmId(Scope.NODE, "a", AlarmKind.SENSOR_FAULT))
+
+
+@pytest.mark.parametrize(("why", "name"), [(9, "notice_moved"), (10, "notice_drifted"), (11, "notice_deferred")])
+def test_a_notice_is_neither_evidence_nor_a_fault_and_takes_nothing_back(why, name):
+    bench = Bench.of(plant(rule=Rule(k=1, window_ms=60_000, quiet_ms=120_000)), well=False)
+    bench.says(1, "a", flag())
+    bench.says(2, "b", health(why=4))
+    for node in "abc":
+        bench.says(3, node, flag(why=why))
+    bench.says(4, "c", health(why=why, score=90))
+    assert bench.engine.ledger.counters[name] == 3
+    assert bench.tag("asset/pump/evidence").value == 1
+    assert (bench.tag("node/a/sensor").value, bench.tag("node/b/sensor").value) == (0, 4)
+    assert bench.tag("node/a/anomalous").value is True
+    assert bench.tag("node/c/sensor").value == 0
+
+
+@pytest.mark.parametrize("why", [12, 13, 14, 15, 63])
+def test_other_reasons_are_evidence(why):
+    bench = Bench.of(plant())
+    for second, node in enumerate("ab"):
+        bench.says(second, node, flag(why=why))
+    assert len(bench.incidents()) == 1
+
+
+def test_what_a_node_has_learned_says_nothing_of_its_machine():
+    bench = Bench.of(plant(), born=600)
+    before = bench.tag("asset/pump/state")
+    decision = bench.says(1, "a", LearnerState(9, 0, 0, 1, b"x"))
+    assert not [u for u in decision.updates if isinstance(u, TagChange) and u.tag.name in ("score", "anomalous")]
+    assert bench.tag("asset/pump/state") == before
 
 
 def test_older_news_of_the_sensor_changes_nothing():

@@ -25,14 +25,16 @@ def test_round_trip(node: Bundle, host: Bundle) -> None:
 
 def test_image_is_the_model_image_of_the_wire_contract(node: Bundle) -> None:
     assert node.image is not None
-    version, feature_set, channels, samples, generation, scaling, threshold, tflite, self_test = cbor2.loads(node.image)
+    version, feature_set, channels, samples, generation, scaling, threshold, tflite, *rest = cbor2.loads(node.image)
     m = node.manifest
-    assert (version, feature_set, channels, samples) == (1, m.feature_set, m.channels, m.samples)
+    assert (version, feature_set, channels, samples) == (2, m.feature_set, m.channels, m.samples)
     assert m.node is not None
     assert (generation, threshold) == (m.node.generation, m.node.threshold)
     assert [tuple(row) for row in scaling] == list(m.scaling)
     assert tflite == node.model
-    assert len(self_test[0]) == m.features
+    (features, _, outputs), kind, rounding, arena = rest
+    assert len(features) == len(outputs) == m.features
+    assert (kind, rounding, arena) == (0, 2, 0)
     assert cbor2.dumps(cbor2.loads(node.image), canonical=True) == node.image
 
 

@@ -141,7 +141,7 @@ class Mote:
     ) -> None:  # fmt: skip
         self.key = key
         self.station = Station(key, port)
-        self.station.flash.slots = [record(started_at, write) for write in (0, 1)]
+        self.station.flash.slots[:2] = [record(started_at, write) for write in (0, 1)]
         self.looks = 0
         self.station.window = self._window
         given = {"window_every": 1, "wake_ms": 10_000, "heartbeat_ms": 24 * HOUR_MS, "samples": 32} | config

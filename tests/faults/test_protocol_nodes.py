@@ -133,7 +133,7 @@ async def test_a_node_that_lost_its_record_says_nothing_and_is_heard_with_a_new_
     async with gateway_alone(tmp_path) as gateway:
         mote = Mote(library, gateway.keys[0], gateway.ports.udp)
         mote.wake(2)
-        mote.station.flash.slots = [b"\xff" * 40] * 2
+        mote.station.flash.slots = [b"\xff" * 40] * len(mote.station.flash.slots)
         said = sent(mote)
         mote.node.reboot()
         mote.wake(5)

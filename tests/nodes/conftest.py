@@ -8,13 +8,14 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.nodes.core_board import Board, Flash, Gateway
+from tests.nodes.core_board import KID, SECRET, Board, Flash, Gateway
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +41,12 @@ def library(node_build: Path) -> ctypes.CDLL:
 
 
 @pytest.fixture(scope="session")
+def peer(node_build: Path) -> ctypes.CDLL:
+    """The codec that zcbor makes of the contract."""
+    return ctypes.CDLL(str(node_build / "libwire-peer.so"))
+
+
+@pytest.fixture(scope="session")
 def program(node_build: Path) -> Path:
     return node_build / "stethos-node"
 
@@ -54,3 +61,31 @@ def board(library) -> Board:
 @pytest.fixture
 def gateway(board) -> Gateway:
     return Gateway(board)
+
+
+@pytest.fixture
+def start(program: Path, tmp_path: Path):
+    started: list[subprocess.Popen[str]] = []
+
+    def run(link: str, *options: str, source: str = "sim:motor") -> subprocess.Popen[str]:
+        command = [
+            str(program), "--id", KID.hex(), "--key", SECRET.hex(), "--state", str(tmp_path / "flash"), "--link", link,
+            "--source", source, *options,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def udp():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+        yield sock

@@ -19,16 +19,17 @@ KID = bytes.fromhex("7f3a01c2")
 SECRET = bytes(range(16))
 EVENTS = (
     "no_record", "not_kept", "exhausted", "sent", "acknowledged", "refused", "epoch", "command", "anomalous",
-    "sensor_fault", "message_lost",
+    "sensor_fault", "message_lost", "notice", "alert", "learned", "collected",
 )  # fmt: skip
+LEARNER_BYTES = 4096
 NODE_BYTES = 16384  # room enough for struct node, and for struct node_kept
 
 
 class Flash:
-    """Two slots. The next write can be made to fail: `cut` takes (old, new) and returns what the slot holds then."""
+    """Slots. The next write can be made to fail: `cut` takes (old, new) and returns what the slot holds then."""
 
     def __init__(self) -> None:
-        self.slots = [bytes(core.RECORD_SIZE), bytes(core.RECORD_SIZE)]
+        self.slots = [bytes(core.RECORD_SIZE)] * core.SLOTS
         self.cut: Callable[[bytes, bytes], bytes] | None = None
         self.writes = 0
 
@@ -44,6 +45,42 @@ class Flash:
         return True
 
 
+class Store:
+    """Flash of one page for the learner's state, in two slots. `cut`: so many writes are taken, the next is torn."""
+
+    SIZE = 2048
+
+    def __init__(self) -> None:
+        self.slots = [bytearray(b"\xff" * self.SIZE) for _ in range(2)]
+        self.writes = 0
+        self.cut: int | None = None
+        self.port = core.PortStore(page=512)
+        self.port.size[2] = self.SIZE
+        for name in ("read", "erase", "write"):
+            setattr(self.port, name, dict(core.PortStore._fields_)[name](getattr(self, f"_{name}")))
+
+    def _read(self, _context, _store, slot, at, out, n):
+        memmove(out, bytes(self.slots[slot][at : at + n]), n)
+        return True
+
+    def _erase(self, _context, _store, slot):
+        if self.cut == 0:
+            return False
+        self.slots[slot][:] = b"\xff" * self.SIZE
+        return True
+
+    def _write(self, _context, _store, slot, at, data, n):
+        assert at % 8 == n % 8 == 0
+        assert self.slots[slot][at : at + n] == b"\xff" * n, "a word is written once between two erasures"
+        if self.cut is not None:
+            self.cut -= 1
+        whole = self.cut is None or self.cut >= 0
+        kept = n if whole else n // 2
+        self.slots[slot][at : at + kept] = string_at(data, kept)
+        self.writes += whole
+        return whole
+
+
 class Board:
     """Fills in the port. `window` makes the samples (a list, or a status); `gateway` answers what is sent."""
 
@@ -57,6 +94,11 @@ class Board:
         self.takes: Callable[[bytes], object] = lambda envelope: True
         self.events: list[tuple[str, int]] = []
         self.identified = 0
+        self.looks: list[int] = []  # samples asked for
+        self.alerts: list[bool] = []
+        self.battery_mv, self.load_mv = 3012, 2900
+        self.ended: list[str] = []  # "restart", "storage"
+        self.store = Store()
         self.listened_ms = 0
         self.port = self._port()
 
@@ -67,12 +109,14 @@ class Board:
             if method is not None:
                 setattr(port, name, kind(method))
         port.current_na[:] = [1000, 2000000, 0, 10000000]
+        port.store = ctypes.addressof(self.store.port)
         return port
 
     def _now_ms(self, _context):
         return self.now_ms
 
     def _sample(self, _context, out, samples, channels):
+        self.looks.append(samples)
         window = self.window(samples * channels)
         if isinstance(window, int):
             return window
@@ -108,7 +152,22 @@ class Board:
         return self.flash.write(slot, string_at(record, core.RECORD_SIZE))
 
     def _battery_mv(self, _context):
-        return 3012
+        return self.battery_mv
+
+    def _battery_load_mv(self, _context):
+        return self.load_mv
+
+    def _stop_refused(self, _context):
+        return 0
+
+    def _alert(self, _context, on):
+        self.alerts.append(on)
+
+    def _restart(self, _context):
+        self.ended.append("restart")
+
+    def _storage(self, _context):
+        self.ended.append("storage")
 
     def _temperature_cdeg(self, _context):
         return core.NOT_MEASURED
@@ -127,9 +186,12 @@ class Node:
     """One C node on a board. `reboot` keeps the flash; with `retained` also the memory that survives sleep."""
 
     def __init__(
-        self, library: ctypes.CDLL, board: Board, *, model: ctypes.Array[ctypes.c_char] | None = None, **config: object
-    ) -> None:
-        """`model`: memory that model_open has made a struct model of."""
+        self, library: ctypes.CDLL, board: Board, *, model: ctypes.Array[ctypes.c_char] | None = None,
+        learns: int = 0, limits: tuple[int, int] | None = None, **config: object,
+    ) -> None:  # fmt: skip
+        """`model`: memory that model_open has made a struct model of; `learns`: it has a learner that learns from so
+        many windows; `limits`: low and high of a slow sensor's one channel.
+        """
         self.library = library
         self.board = board
         self.model = model
@@ -139,6 +201,15 @@ class Node:
         )  # fmt: skip
         for name, value in config.items():
             setattr(self.config, name, value)
+        self.learner = create_string_buffer(LEARNER_BYTES)
+        self.slow = create_string_buffer(1024)
+        if learns:
+            self.config.learner = ctypes.addressof(self.learner)
+            self.config.setup = core.LearnerSetup(windows=learns)
+        if limits:
+            self.config.feature_set, self.config.slow = 3, ctypes.addressof(self.slow)
+            self.config.judge_slow = ctypes.cast(library.slow_judge, ctypes.c_void_p)
+            self.config.limits.low[0], self.config.limits.high[0], self.config.limits.set = *limits, 3
         self.kept = create_string_buffer(NODE_BYTES)
         library.node_step.restype = c_uint32
         library.node_flush.restype = c_uint16
@@ -154,6 +225,8 @@ class Node:
     def reboot(self, *, retained: bool = False) -> int:
         if not retained:
             self.kept = create_string_buffer(NODE_BYTES)
+            ctypes.memset(self.learner, 0, LEARNER_BYTES)
+            ctypes.memset(self.slow, 0, 1024)
         self.state = self._init()
         return self.state
 

@@ -1,4 +1,4 @@
-"""The structs of the C core and of the generated codec, for ctypes, and what of JSON goes into them."""
+"""The structs of the C core, for ctypes, and what of JSON goes into them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ctypes import (
     c_bool,
     c_char_p,
     c_int,
+    c_int8,
     c_int16,
     c_int32,
     c_size_t,
@@ -23,6 +24,7 @@ from ctypes import (
 VERDICTS = ("accepted", "malformed", "unknown_node", "bad_tag", "replayed", "undecodable")
 ENVELOPE_MAX = 512
 RECORD_SIZE = 40
+SLOTS = 4
 BLOCK = 1024
 RING_BYTES = 2048
 NEVER = 0xFFFF_FFFF
@@ -120,7 +122,45 @@ class Port(Structure):
         ("event", CFUNCTYPE(None, c_void_p, c_int, c_uint32)),
         ("aes", CFUNCTYPE(None, c_void_p, POINTER(c_uint8), POINTER(c_uint8), POINTER(c_uint8))),
         ("current_na", c_uint32 * 4),
+        ("store", c_void_p),
+        ("alert", CFUNCTYPE(None, c_void_p, c_bool)),
+        ("battery_load_mv", CFUNCTYPE(c_uint16, c_void_p)),
+        ("stop_refused", CFUNCTYPE(c_uint32, c_void_p)),
+        ("sample_short", CFUNCTYPE(c_int, c_void_p, POINTER(c_int16), c_uint16, c_uint8)),
+        ("restart", CFUNCTYPE(None, c_void_p)),
+        ("storage", CFUNCTYPE(None, c_void_p)),
     )
+
+
+class PortStore(Structure):
+    _fields_ = (
+        ("size", c_uint32 * 4), ("page", c_uint16),
+        ("read", CFUNCTYPE(c_bool, c_void_p, c_int, c_uint8, c_uint32, POINTER(c_uint8), c_uint32)),
+        ("erase", CFUNCTYPE(c_bool, c_void_p, c_int, c_uint8)),
+        ("write", CFUNCTYPE(c_bool, c_void_p, c_int, c_uint8, c_uint32, POINTER(c_uint8), c_uint32)),
+    )  # fmt: skip
+
+
+class LearnerSetup(Structure):
+    _fields_ = (
+        ("feature_set", c_uint8), ("channels", c_uint8), ("average", c_uint8), ("windows", c_uint16),
+        ("events_ppb", c_uint32),
+    )  # fmt: skip
+
+
+class SlowLimits(Structure):
+    _fields_ = (("low", c_int16 * 9), ("high", c_int16 * 9), ("set", c_uint32))
+
+
+class AlertPolicy(Structure):
+    _fields_ = (("raise_after", c_uint8), ("clear_after", c_uint8), ("on_fault", c_bool))
+
+
+class ImageRules(Structure):
+    _fields_ = (
+        ("board", c_char_p), ("public_key", c_char_p), ("verify", c_void_p), ("unsigned_stores", c_uint8),
+        ("running", c_int8), ("accept", c_void_p),
+    )  # fmt: skip
 
 
 class NodeConfig(Structure):
@@ -128,178 +168,153 @@ class NodeConfig(Structure):
         ("kid", c_uint8 * 4), ("secret", c_uint8 * 16), ("hardware", c_char_p), ("firmware", c_char_p),
         ("wake_ms", c_uint32), ("heartbeat_ms", c_uint32), ("listen_ms", c_uint16), ("samples", c_uint16),
         ("channels", c_uint8), ("reset_cause", c_uint8), ("window_every", c_uint16), ("flag_repeat", c_uint16),
-        ("model_broken", c_bool),
+        ("model_broken", c_bool), ("feature_set", c_uint8), ("rate_millihz", c_uint32), ("short_samples", c_uint16),
+        ("whole_every", c_uint8), ("learner", c_void_p), ("setup", LearnerSetup), ("slow", c_void_p),
+        ("judge_slow", c_void_p),
+        ("limits", SlowLimits), ("alert", AlertPolicy), ("radio_min_mv", c_uint16), ("firmware_counter", c_uint32),
+        ("slot", c_uint8), ("rules", POINTER(ImageRules)), ("updates", c_void_p),
     )  # fmt: skip
 
 
-class String(Structure):
-    _fields_ = (("value", c_void_p), ("len", c_size_t))
+class Span(Structure):
+    _fields_ = (("at", c_void_p), ("n", c_uint32))
 
     @classmethod
-    def of(cls, data: bytes) -> String:
-        string = cls()
-        string.kept = ctypes.create_string_buffer(data, max(1, len(data)))
-        string.value = ctypes.addressof(string.kept)
-        string.len = len(data)
-        return string
+    def of(cls, data: bytes | ctypes.Array | None) -> Span:
+        """Of values, `n` counts them."""
+        span = cls()
+        if data is not None:
+            span.kept = ctypes.create_string_buffer(data, max(1, len(data))) if isinstance(data, bytes) else data
+            span.at = ctypes.addressof(span.kept)
+            span.n = len(data)
+        return span
+
+    @property
+    def data(self) -> bytes:
+        return ctypes.string_at(self.at, self.n) if self.n else b""
 
 
-def _numbers(prefix: str, names: str) -> list[tuple[str, type]]:
-    return [(f"{prefix}_{name}", c_uint32) for name in names.split()]
+NIL = -(2**31)
+
+
+def _numbers(names: str) -> list[tuple[str, type]]:
+    return [(name, c_uint32) for name in names.split()]
 
 
 class Birth(Structure):
     _fields_ = (
-        *_numbers("birth", "seq age wire_version full_seq skipped reset_cause"),
-        ("birth_hardware", String), ("birth_firmware", String),
-        *_numbers("birth", "feature_set channels generation"),
-        ("birth_model_bstr8", String), ("birth_model_choice", c_int),
-        *_numbers("birth", "wake_ms heartbeat_ms listen_ms epoch last_command"),
+        *_numbers("seq age wire_version full_seq skipped reset_cause"),
+        ("hardware", Span), ("firmware", Span), *_numbers("feature_set channels generation"), ("model", Span),
+        *_numbers("wake_ms heartbeat_ms listen_ms epoch last_command"),
+        *_numbers("has_more samples rate_millihz firmware_counter slot"), ("learner", Span),
     )  # fmt: skip
-
-
-class WindowPart(Structure):
-    _fields_ = (("feature_set", c_uint32), ("values", c_int32 * 64), ("values_n", c_size_t))
 
 
 class Flag(Structure):
-    _fields_ = (
-        *_numbers("flag", "seq age score why generation"), ("part", WindowPart), ("present", c_bool),
-    )  # fmt: skip
+    _fields_ = (*_numbers("seq age score why generation has_features feature_set"), ("values", Span))
 
 
 class Window(Structure):
-    _fields_ = (
-        *_numbers("window", "seq age score generation"),
-        ("feature_set", c_uint32), ("values", c_int32 * 64), ("values_n", c_size_t),
-    )  # fmt: skip
+    _fields_ = (*_numbers("seq age score generation feature_set"), ("values", Span))
 
 
 class Health(Structure):
     _fields_ = (
-        *_numbers("health", "seq age score why battery_mv"),
-        ("temperature_cdeg", c_int32), ("temperature_cdeg_choice", c_int),
-        ("link_dbm", c_int32), ("link_dbm_choice", c_int),
-        *_numbers("health", "uptime_s wakes flags resends ring_drops refused"),
-        *_numbers("energy", "sleep sensor compute radio"),
+        *_numbers("seq age score why battery_mv"), ("temperature_cdeg", c_int32), ("link_dbm", c_int32),
+        *_numbers("uptime_s wakes flags resends ring_drops refused sleep sensor compute radio"),
+        *_numbers("has_more"), ("battery_load_mv", c_int32), *_numbers("deferred stop_refused restarts"),
+        *_numbers("has_learner state learned similarity drift events_ppb"),
     )  # fmt: skip
 
 
 class Result(Structure):
-    _fields_ = (*_numbers("result", "seq age id code detail"), ("present", c_bool))
+    _fields_ = tuple(_numbers("seq age id code has_detail detail"))
+
+
+class Sampled(Structure):
+    _fields_ = (*_numbers("seq age window_number part parts channels rate_millihz"), ("data", Span))
+
+
+class LearnerState(Structure):
+    _fields_ = (*_numbers("seq age part parts"), ("data", Span))
 
 
 class Ack(Structure):
-    _fields_ = (
-        ("ack_base", c_uint32), ("ack_base_choice", c_int), ("ack_bitmap", c_uint32), ("ack_time_ms", c_uint64),
-        *_numbers("ack", "next_s mail"),
-        ("ack_birth_wanted", c_bool),
-    )  # fmt: skip
+    _fields_ = (("time_ms", c_uint64), ("base", c_int32), *_numbers("bitmap next_s mail birth_wanted"))
 
 
 class Command(Structure):
-    _fields_ = (*_numbers("command", "id kind argument"), ("present", c_bool))
+    _fields_ = tuple(_numbers("id kind has_argument argument"))
+
+
+class Offer(Structure):
+    _fields_ = (
+        *_numbers("id store size"), ("sha256", Span), *_numbers("counter has_signature"), ("signature", Span),
+    )  # fmt: skip
+
+
+class Chunk(Structure):
+    _fields_ = (*_numbers("transfer offset"), ("data", Span))
 
 
 class DownUnion(ctypes.Union):
-    _fields_ = (("ack", Ack), ("command", Command))
+    _fields_ = (("ack", Ack), ("command", Command), ("offer", Offer), ("chunk", Chunk))
 
 
 class DownMessage(Structure):
     _fields_ = (("type", c_int), ("u", DownUnion))
 
 
-MESSAGES = {
-    "birth": Birth, "flag": Flag, "window": Window, "health": Health, "result": Result, "ack": Ack, "command": Command,
+UP = {
+    "birth": Birth, "flag": Flag, "window": Window, "health": Health, "result": Result, "sampled": Sampled,
+    "learner_state": LearnerState,
 }  # fmt: skip
-
-
-def _put_features(out: WindowPart | Window, features: dict) -> None:
-    out.feature_set = features["feature_set"]
-    out.values_n = len(features["values"])
-    out.values[: out.values_n] = features["values"]
-
-
-def _get_features(struct: WindowPart | Window) -> dict:
-    return {"feature_set": struct.feature_set, "values": list(struct.values[: struct.values_n])}
-
-
-def _keep(out: Structure, string: String) -> String:
-    """ctypes copies the pointer, not what it points to: the struct holds on to that as well."""
-    out.kept = (*getattr(out, "kept", ()), string.kept)
-    return string
+TAILS = {"features", "more", "learner", "detail", "argument", "signature"}
+"""Keys of a vector's message that may be left off: a struct has a flag for them."""
 
 
 def to_struct(name: str, message: dict) -> Structure:
-    """The struct that holds a vector's message."""
-    out = MESSAGES[name]()
+    """The struct that holds the message of an upward vector."""
+    out = UP[name]()
+    spans = {field for field, kind in out._fields_ if kind is Span}
+    kept = []
+
+    def put(key: str, value: object) -> None:
+        flag = f"has_{key}"
+        if key in TAILS and hasattr(out, flag):
+            setattr(out, flag, value is not None)
+        if isinstance(value, dict):
+            for part, inner in value.items():
+                put(part, inner)
+        elif key in spans:
+            data = value.encode() if key in ("hardware", "firmware") else value
+            data = (c_int32 * len(value))(*value) if key == "values" else data
+            span = Span.of(bytes.fromhex(data) if isinstance(data, str) else data)
+            kept.append(span.kept if value is not None else None)  # ctypes copies the pointer alone
+            setattr(out, key, span)
+        elif key not in TAILS or value is not None:
+            setattr(out, key, NIL if value is None else value)
+
     for key, value in message.items():
-        match key, value:
-            case "features", None:
-                pass
-            case "features", _ if name == "flag":
-                _put_features(out.part, value)
-                out.present = True
-            case "features", _:
-                _put_features(out, value)
-            case "energy_uc", _:
-                for activity, uc in value.items():
-                    setattr(out, f"energy_{activity}", uc)
-            case (("hardware" | "firmware"), _):
-                setattr(out, f"birth_{key}", _keep(out, String.of(value.encode())))
-            case "model", _:
-                out.birth_model_choice = value is None
-                out.birth_model_bstr8 = _keep(out, String.of(bytes.fromhex(value or "")))
-            case (("temperature_cdeg" | "link_dbm"), _):
-                setattr(out, f"{key}_choice", value is None)
-                setattr(out, key, value or 0)
-            case "base", _:
-                out.ack_base_choice = value is None
-                out.ack_base = value or 0
-            case (("argument" | "detail"), _):
-                out.present = True
-                setattr(out, f"{name}_{key}", value)
-            case _:
-                setattr(out, f"{name}_{key}", int(value))
+        put(key, value)
+    out.kept = kept
     return out
 
 
 def from_struct(name: str, struct: Structure) -> dict:
-    """The vector's message that a struct holds."""
+    """The message of a downward vector that a struct holds."""
     found: dict = {}
-    fields = [field for field, *_ in struct._fields_]
-    for field in fields:
-        key = field.removeprefix(f"{name}_")
+    for field, kind in struct._fields_:
         value = getattr(struct, field)
-        if isinstance(value, String):
-            found[key] = ctypes.string_at(value.value, value.len) if value.len and value.value else b""
-        elif key not in ("part", "values", "values_n", "feature_set") or name == "birth":
-            found[key] = value
-    return _tidy(name, found, struct)
-
-
-def _tidy(name: str, found: dict, struct: Structure) -> dict:
-    present = found.pop("present", True)
-    match name:
-        case "birth":
-            nil = found.pop("model_choice")  # the string is untouched then
-            model = found.pop("model_bstr8")
-            found["model"] = None if nil else model.hex()
-            found |= {key: found[key].decode() for key in ("hardware", "firmware")}
-        case "flag":
-            found["features"] = _get_features(struct.part) if present else None
-        case "window":
-            found["features"] = _get_features(struct)
-        case "health":
-            for key in ("temperature_cdeg", "link_dbm"):
-                if found.pop(f"{key}_choice"):
-                    found[key] = None
-            activities = ("sleep", "sensor", "compute", "radio")
-            found["energy_uc"] = {activity: found.pop(f"energy_{activity}") for activity in activities}
-        case "ack":
-            if found.pop("base_choice"):
-                found["base"] = None
-        case "result" | "command":
-            if not present:
-                del found["detail" if name == "result" else "argument"]
+        if kind is Span:
+            found[field] = value.data.hex()
+        elif kind is c_int32 and value == NIL:
+            found[field] = None
+        elif not field.startswith("has_"):
+            found[field] = value
+    for key in TAILS & found.keys():
+        if not getattr(struct, f"has_{key}"):
+            found[key] = None
+    if name == "ack":
+        found["birth_wanted"] = bool(found["birth_wanted"])
     return found

@@ -10,44 +10,35 @@ import numpy as np
 from tests.nodes.library import node_library
 
 
-class Vector(ctypes.Structure):
-    _fields_ = (("first", ctypes.c_uint32), ("count", ctypes.c_uint32))
-
-
-class File(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p), ("size", ctypes.c_uint32), ("bad", ctypes.c_bool))
+class End(ctypes.Structure):
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("scale", ctypes.c_uint32),
+        ("zero_point", ctypes.c_int8),
+        ("type", ctypes.c_uint8),
+    )
 
 
 class State(ctypes.Structure):
-    """struct direct"""
+    """struct network"""
 
     _fields_ = (
-        ("inputs", ctypes.c_uint16),
-        ("outputs", ctypes.c_uint16),
-        ("input_scale", ctypes.c_uint32),
-        ("output_scale", ctypes.c_uint32),
-        ("input_zero_point", ctypes.c_int8),
-        ("output_zero_point", ctypes.c_int8),
-        ("refused_op", ctypes.c_int32),
-        ("refused_layer", ctypes.c_uint8),
-        ("layers_n", ctypes.c_uint8),
-        ("buffer_size", ctypes.c_uint16 * 2),
-        ("multipliers_n", ctypes.c_uint32),
-        ("file", File),
-        ("codes", Vector),
-        ("buffers", Vector),
-        ("tensors", Vector),
-        ("operators", Vector),
-        ("layers", ctypes.c_void_p),
-        ("buffer", ctypes.c_void_p * 2),
+        ("input", End),
+        ("output", End),
+        ("memory_size", ctypes.c_size_t),
+        ("refused_op", ctypes.c_int16),
+        ("refused_at", ctypes.c_uint16),
+        ("state", ctypes.c_void_p),
+        ("tflite", ctypes.c_void_p),
+        ("tflite_size", ctypes.c_uint32),
+        ("units", ctypes.c_uint32),
     )
 
 
 def load() -> ctypes.CDLL:
     lib = node_library()
-    lib.direct_memory_size.restype = ctypes.c_size_t
-    lib.direct_op_name.restype = ctypes.c_char_p
-    lib.direct_status_text.restype = ctypes.c_char_p
+    lib.network_op_name.restype = ctypes.c_char_p
+    lib.network_status_text.restype = ctypes.c_char_p
     return lib
 
 
@@ -66,7 +57,7 @@ class Fenced:
 
 
 class Refused(Exception):
-    """direct_open or direct_attach said no: the name of the status, and of the operator where there is one."""
+    """network_open or network_attach said no: the name of the status, and of the operator where there is one."""
 
 
 class Direct:
@@ -76,26 +67,26 @@ class Direct:
         self._lib = load()
         self._state = State()
         self._file = Fenced(tflite)
-        self._check(self._lib.direct_open(ctypes.byref(self._state), self._file.address, ctypes.c_size_t(len(tflite))))
-        self.memory_size: int = self._lib.direct_memory_size(ctypes.byref(self._state))
+        self._check(self._lib.network_open(ctypes.byref(self._state), self._file.address, ctypes.c_size_t(len(tflite))))
+        self.memory_size: int = self._state.memory_size
         self._guard = (ctypes.c_uint8 * (self.memory_size + 16))(*[0xA5] * (self.memory_size + 16))
-        self._check(self._lib.direct_attach(ctypes.byref(self._state), self._guard, ctypes.c_size_t(self.memory_size)))
+        self._check(self._lib.network_attach(ctypes.byref(self._state), self._guard, ctypes.c_size_t(self.memory_size)))
 
     def _check(self, status: int) -> None:
         if status:
             op = self._state.refused_op
-            name = "" if op < 0 else f": {self._lib.direct_op_name(op).decode()}"
-            raise Refused(self._lib.direct_status_text(status).decode() + name)
+            name = "" if op < 0 else f": {self._lib.network_op_name(op).decode()}"
+            raise Refused(self._lib.network_status_text(status).decode() + name)
 
     @property
     def inputs(self) -> int:
-        return self._state.inputs
+        return self._state.input.size
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         x = np.ascontiguousarray(inputs, np.int8)
-        assert x.size == self._state.inputs
-        out = np.empty(self._state.outputs, np.int8)
-        self._lib.direct_run(ctypes.byref(self._state), x.ctypes.data_as(ctypes.c_void_p),
+        assert x.size == self._state.input.size
+        out = np.empty(self._state.output.size, np.int8)
+        self._lib.network_run(ctypes.byref(self._state), x.ctypes.data_as(ctypes.c_void_p),
                              out.ctypes.data_as(ctypes.c_void_p))  # fmt: skip
         assert bytes(self._guard)[self.memory_size :] == b"\xa5" * 16, "wrote behind its memory"
         return out

@@ -12,7 +12,18 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 HOST = ROOT / "nodes" / "c_tflm" / "ports" / "host"
 DATA = ROOT.parent / "shared" / "data"  # recorded data; a test that needs it skips where it is absent
-FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+FLAGS = (
+    "-std=c11",
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-Wl,-Bsymbolic",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+)
 
 
 @cache

@@ -28,7 +28,9 @@ def run_command(node, gateway, command) -> list:
     [
         (IDENTIFY, None, DONE), (SEND_BIRTH, None, DONE), (SET_HEARTBEAT, 120, DONE), (SET_WAKE, 5000, DONE),
         (SET_HEARTBEAT, None, REFUSED), (SET_HEARTBEAT, 0, REFUSED), (SET_HEARTBEAT, 4294968, REFUSED),
-        (SET_WAKE, 99, REFUSED), (SET_WAKE, 86400001, REFUSED), (5, None, UNKNOWN_KIND), (255, 1, UNKNOWN_KIND),
+        (SET_WAKE, 99, REFUSED), (SET_WAKE, 86400001, REFUSED), (255, 1, UNKNOWN_KIND),
+        (0, None, UNKNOWN_KIND), (15, None, UNKNOWN_KIND), (10, 1001, REFUSED), (10, 0, DONE), (11, None, DONE),
+        *((kind, None, REFUSED) for kind in (5, 6, 7, 8, 9, 12)),  # no learner
     ],
 )  # fmt: skip
 def test_a_command_is_answered(library, board, gateway, kind, argument, code):

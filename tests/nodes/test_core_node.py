@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.wire.messages import Ack, Birth, Command, Flag, Health, Window
+from gateway.wire.messages import Ack, Birth, BirthMore, Command, Flag, Health, HealthMore, Window
 from tests.nodes import core_types as core
 from tests.nodes.core_board import Node
 
@@ -27,9 +27,10 @@ def test_it_says_who_it_is_and_how_it_is(library, board, gateway):
     assert birth == Birth(
         seq=0, age=0, wire_version=1, full_seq=0, skipped=0, reset_cause=3, hardware="test", firmware="0",
         feature_set=1, channels=1, generation=0, model=None, wake_ms=10000, heartbeat_ms=3600000, listen_ms=500,
-        epoch=0, last_command=0,
+        epoch=0, last_command=0, more=BirthMore(samples=32, rate_millihz=0, firmware_counter=0, slot=0, learner=None),
     )  # fmt: skip
     assert isinstance(health, Health)
+    assert (health.more, health.learner) == (HealthMore(2900, deferred=0, stop_refused=0, restarts=1), None)
     assert (health.seq, health.battery_mv, health.temperature_cdeg, health.link_dbm) == (1, 3012, None, -71)
     assert (health.wakes, health.energy_uc.sensor) == (1, 200)  # 100 ms at 2 mA
 

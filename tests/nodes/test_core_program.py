@@ -57,34 +57,6 @@ class Peer:
         return self.down.seal(self.partial_iv, encode(ack))
 
 
-@pytest.fixture
-def start(program: Path, tmp_path: Path):
-    started: list[subprocess.Popen[str]] = []
-
-    def run(link: str, *options: str, source: str = "sim:motor") -> subprocess.Popen[str]:
-        command = [
-            str(program), "--id", KID, "--key", SECRET, "--state", str(tmp_path / "flash"), "--link", link,
-            "--source", source, *options,
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def udp():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(10)
-        yield sock
-
-
 def link_of(sock: socket.socket) -> str:
     return f"udp:127.0.0.1:{sock.getsockname()[1]}"
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import json
-from ctypes import byref, c_size_t, c_uint32, c_uint64, create_string_buffer
+from ctypes import byref, c_size_t, c_uint8, c_uint32, c_uint64, create_string_buffer
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.wire import messages
 from tests.nodes import core_types as core
+from tests.wire.test_messages import down_messages, up_messages
+from tests.wire.vectors import as_json
 
 FOLDER = Path(__file__).parents[2] / "nodes" / "wire" / "vectors"
-UP = ("birth", "flag", "window", "health", "result")
-DOWN = ("ack", "command")
-TYPES = {"birth": 1, "flag": 2, "window": 3, "health": 4, "ack": 5, "command": 6, "result": 7}
+MESSAGE_MAX = 408
 NOT_UTF8 = "encoding: text that is not UTF-8"  # zcbor does not look at it, and no node reads text
+UP = tuple(core.UP)
+DOWN = ("ack", "command", "offer", "chunk")
 
 
 def load(name: str) -> dict:
@@ -35,46 +40,127 @@ def raw(data: bytes) -> ctypes.Array:
     return (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
 
 
-def expected(case: dict) -> dict:
-    message = {key: int(value) if key == "time_ms" else value for key, value in case["message"].items()}
-    return {key: value for key, value in message.items() if not (key in ("detail", "argument") and value is None)}
+def kind_of(name: str) -> int:
+    return load(name)["type"]
 
 
-def decode(library: ctypes.CDLL, name: str, payload: bytes) -> dict | None:
-    struct = core.MESSAGES[name]()
-    read = c_size_t()
-    if not payload or payload[0] != TYPES[name]:
-        return None
+def write(library: ctypes.CDLL, name: str, message: dict) -> bytes:
+    """What the node writes of a message; b"" if it refuses to."""
+    library.codec_up.restype = ctypes.c_void_p
+    library.codec_write.restype = c_size_t
+    library.codec_write.argtypes = [ctypes.c_void_p] * 3
+    struct = core.to_struct(name, message)
+    out = create_string_buffer(MESSAGE_MAX)
+    n = library.codec_write(library.codec_up(c_uint8(kind_of(name))), byref(struct), out)
+    return bytes([kind_of(name)]) + out.raw[:n] if n else b""
+
+
+def read(library: ctypes.CDLL, payload: bytes) -> tuple[int, core.DownMessage] | None:
+    library.message_read_down.restype = ctypes.c_bool
+    message = core.DownMessage()
+    message.bytes = raw(payload)  # spans point into it
+    return message if library.message_read_down(message.bytes, c_size_t(len(payload)), byref(message)) else None
+
+
+def read_by_peer(peer: ctypes.CDLL, name: str, payload: bytes) -> bytes | None:
+    """What zcbor's codec writes of what it has read; None where it does not read all of it."""
+    struct = create_string_buffer(4096)
+    taken, n = c_size_t(), c_size_t()
+    out = create_string_buffer(MESSAGE_MAX)
     body = raw(payload[1:])
-    if library[f"cbor_decode_{name}"](body, c_size_t(len(body)), byref(struct), byref(read)) != 0:
+    failed = peer[f"cbor_decode_{name}"](body, c_size_t(len(body)), struct, byref(taken))
+    if payload[0] != kind_of(name) or failed or taken.value != len(body):
         return None
-    return core.from_struct(name, struct) if read.value == len(body) else None
+    assert peer[f"cbor_encode_{name}"](out, c_size_t(MESSAGE_MAX), struct, byref(n)) == 0
+    return payload[:1] + out.raw[: n.value]
 
 
-@pytest.mark.parametrize(("name", "case"), [p for p in cases(*UP, *DOWN) if p.values[1]["name"] != NOT_UTF8])
-def test_messages_decode(library, name, case):
-    found = decode(library, name, bytes.fromhex(case["payload"]))
-    assert found == (expected(case) if case["valid"] else None)
-
-
-@pytest.mark.parametrize(("name", "case"), [p for p in cases(*UP, *DOWN) if p.values[1]["valid"]])
-def test_messages_encode(library, name, case):
-    struct = core.to_struct(name, expected(case))
-    out = create_string_buffer(512)
-    n = c_size_t()
-    assert library[f"cbor_encode_{name}"](out, c_size_t(512), byref(struct), byref(n)) == 0
-    assert bytes([TYPES[name]]) + out.raw[: n.value] == bytes.fromhex(case["payload"])
+@pytest.mark.parametrize(("name", "case"), [p for p in cases(*UP) if p.values[1]["valid"]])
+def test_node_writes_what_goes_up(library, name, case):
+    assert write(library, name, case["message"]).hex() == case["payload"]
 
 
 @pytest.mark.parametrize(("name", "case"), cases(*DOWN))
 def test_node_reads_what_comes_down(library, name, case):
-    library.message_read_down.restype = ctypes.c_bool
     payload = bytes.fromhex(case["payload"])
-    message = core.DownMessage()
-    assert library.message_read_down(raw(payload), c_size_t(len(payload)), byref(message)) == case["valid"]
-    if case["valid"]:
-        assert message.type == TYPES[name]
-        assert core.from_struct(name, getattr(message.u, name)) == expected(case)
+    message = read(library, payload)
+    assert (message is not None) == case["valid"]
+    if message is not None:
+        assert message.type == kind_of(name)
+        found = core.from_struct(name, getattr(message.u, name))
+        assert found == case["message"] | ({"time_ms": int(case["message"]["time_ms"])} if name == "ack" else {})
+        assert [size for size in range(len(payload)) if read(library, payload[:size])] == []
+
+
+@pytest.mark.parametrize("kind", [0, *(kind_of(name) for name in UP), 12, 255])
+def test_nothing_else_is_read_from_above(library, kind):
+    for rest in (b"", b"\x80", b"\x82\x01\x01", b"\x86\x01\x00\x00\x00\x00\xf4"):
+        assert read(library, bytes([kind]) + rest) is None
+
+
+@pytest.mark.parametrize(("name", "case"), [p for p in cases(*UP, *DOWN) if p.values[1]["name"] != NOT_UTF8])
+def test_the_codec_of_the_contract_agrees(peer, name, case):
+    payload = bytes.fromhex(case["payload"])
+    assert read_by_peer(peer, name, payload or b"\0") == (payload if case["valid"] else None)
+
+
+@settings(deadline=None)
+@given(up_messages)
+def test_what_the_node_writes_the_contracts_codec_reads(library, peer, message):
+    name = {"sampled": "sampled", "learnerstate": "learner_state"}.get(kind := type(message).__name__.lower(), kind)
+    written = write(library, name, as_json(message))
+    assert written == messages.encode(message)
+    assert read_by_peer(peer, name, written) == written
+
+
+@settings(deadline=None)
+@given(down_messages.filter(lambda message: getattr(message, "id", 1) != 0))
+def test_what_the_contracts_codec_writes_the_node_reads(library, peer, message):
+    name = type(message).__name__.lower()
+    written = read_by_peer(peer, name, messages.encode(message))
+    assert written is not None
+    found = read(library, written)
+    assert found is not None
+    again = core.from_struct(name, getattr(found.u, name))
+    assert again == {k: int(v) if k == "time_ms" else v for k, v in as_json(message).items()}
+
+
+@settings(deadline=None)
+@given(st.sampled_from(DOWN), st.binary(max_size=40) | down_messages.map(lambda m: messages.encode(m)[1:]), st.data())
+def test_node_and_gateway_refuse_alike(library, name, body, data):
+    body = bytearray(body)
+    if body:
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    payload = bytes([kind_of(name)]) + bytes(body)
+    try:
+        accepted = getattr(messages.decode_down(payload), "id", 1) != 0  # which the CDDL leaves to the text
+    except messages.Undecodable:
+        accepted = False
+    assert (read(library, payload) is not None) == accepted
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("birth", {"hardware": ""}), ("birth", {"hardware": "h" * 25}), ("birth", {"channels": 10}),
+        ("birth", {"channels": 0}), ("birth", {"wire_version": 0}), ("birth", {"model": "00" * 7}),
+        ("birth", {"seq": 65536}), ("flag", {"generation": 24}), ("flag", {"score": 256}), ("health", {"link_dbm": 1}),
+        ("health", {"link_dbm": -129}), ("health", {"temperature_cdeg": 32768}), ("sampled", {"parts": 0}),
+        ("sampled", {"data": ""}), ("sampled", {"data": "00" * 385}), ("learner_state", {"part": 256}),
+        ("window", {"features": {"feature_set": 1, "values": []}}),
+        ("window", {"features": {"feature_set": 1, "values": [0] * 65}}),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_range_is_not_written(library, name, change):
+    message = load(name)["cases"][0]["message"]
+    assert write(library, name, message)
+    assert write(library, name, message | change) == b""
+
+
+def test_the_longest_message_is_as_long_as_is_said(library):
+    lengths = {name: len(case["payload"]) // 2 - 1 for name in UP for case in load(name)["cases"] if case["valid"]}
+    longest = max(len(c["payload"]) // 2 - 1 for name in UP for c in load(name)["cases"] if c["valid"])
+    assert longest == MESSAGE_MAX, lengths
 
 
 @pytest.mark.parametrize("case", named(load("ccm")["cases"]))
@@ -159,7 +245,6 @@ def test_envelopes_up_are_sealed_to_the_byte(library, case):
 
 @pytest.mark.parametrize("case", named(load("envelope")["down"]))
 def test_envelopes_down_are_opened_or_named(library, case):
-    library.message_read_down.restype = ctypes.c_bool
     keys = node_keys(library, nodes_by_kid()[case["node"]])
     down = core.Downlink(epoch=case["epoch"])
     for frame in case["frames"]:
@@ -173,8 +258,7 @@ def test_envelopes_down_are_opened_or_named(library, case):
         payload = out.raw[: n.value]
         if verdict == 0:
             assert payload.hex() == frame["payload"]
-            message = core.DownMessage()
-            verdict = 0 if library.message_read_down(raw(payload), n, byref(message)) else 5
+            verdict = 0 if read(library, payload) else 5
         else:
             assert bytes(down) == before
         assert core.VERDICTS[verdict] == frame["verdict"], frame

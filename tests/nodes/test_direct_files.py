@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from tests.nodes.direct_engine import Direct, Refused, State, load
-from tests.nodes.library import DATA
 from tests.nodes.tflite_networks import Layer, Network, model_of, pack, tflite_of
 
 pytestmark = pytest.mark.usefixtures("node_build")
 
-GRAPH = "not one chain"
+GRAPH = "not a graph"
 SHAPE = "shapes do not fit"
 QUANTIZATION = "scales or zero points"
-OPTIONS = "an activation function or storage format"
-TYPE = "must be int8, biases int32"
+OPTIONS = "an activation function, option or storage format"
+TYPE = "a type that is not supported"
+LARGE = "more operators, values or memory"
 
 
 def network():
@@ -32,12 +32,13 @@ def network():
 def test_it_asks_for_exactly_the_memory_it_says():
     direct = Direct(tflite_of(network()))
     assert direct.run(np.arange(6)).shape == (6,)  # Direct checks the bytes behind
-    # Two inner activations, and no more: each layer's result lies in one of two buffers.
+    # Inner activations lie at either end of one arena: a third layer needs no more of it than the second, whose input
+    # and output, and the first one's output and unpacked input, are the most that live at once.
     one = Direct(tflite_of(Network(0.3, 5, network().layers[:1])))
     two = Direct(tflite_of(Network(0.3, 5, network().layers[:2])))
-    three = direct
-    per_layer = two.memory_size - one.memory_size - 8 - 4
-    assert three.memory_size - two.memory_size == per_layer + 8 + 3
+    per_layer = direct.memory_size - two.memory_size
+    assert 40 <= per_layer <= 64
+    assert two.memory_size - one.memory_size == per_layer + 8
 
 
 @pytest.mark.parametrize("start", range(8))
@@ -46,22 +47,22 @@ def test_the_file_need_not_be_aligned(start):
     shifted = ctypes.create_string_buffer(b"x" * start + tflite, start + len(tflite))
     lib, state = load(), State()
     address = ctypes.addressof(shifted) + start
-    assert lib.direct_open(ctypes.byref(state), ctypes.c_void_p(address), ctypes.c_size_t(len(tflite))) == 0
+    assert lib.network_open(ctypes.byref(state), ctypes.c_void_p(address), ctypes.c_size_t(len(tflite))) == 0
     memory = (ctypes.c_uint64 * 64)()
-    assert lib.direct_attach(ctypes.byref(state), memory, ctypes.c_size_t(512)) == 0
+    assert lib.network_attach(ctypes.byref(state), memory, ctypes.c_size_t(512)) == 0
     x, out = np.arange(6, dtype=np.int8), np.empty(6, np.int8)
-    lib.direct_run(ctypes.byref(state), ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(out.ctypes.data))
+    lib.network_run(ctypes.byref(state), ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(out.ctypes.data))
     assert np.array_equal(out, Direct(tflite).run(x))
 
 
 def test_too_little_or_unaligned_memory_is_refused():
     lib, state, tflite = load(), State(), tflite_of(network())
-    assert lib.direct_open(ctypes.byref(state), tflite, ctypes.c_size_t(len(tflite))) == 0
-    need = lib.direct_memory_size(ctypes.byref(state))
+    assert lib.network_open(ctypes.byref(state), tflite, ctypes.c_size_t(len(tflite))) == 0
+    need = state.memory_size
     memory = (ctypes.c_uint64 * 128)()
-    assert lib.direct_attach(ctypes.byref(state), memory, ctypes.c_size_t(need - 1)) == 10
+    assert lib.network_attach(ctypes.byref(state), memory, ctypes.c_size_t(need - 1)) == 10
     odd = ctypes.c_void_p(ctypes.addressof(memory) + 1)
-    assert lib.direct_attach(ctypes.byref(state), odd, ctypes.c_size_t(need)) == 10
+    assert lib.network_attach(ctypes.byref(state), odd, ctypes.c_size_t(need)) == 10
 
 
 def refused(change):
@@ -92,10 +93,10 @@ CHANGES = {
     "two inputs": (lambda m: vars(m.subgraphs[0]).update(inputs=[0, 0]), GRAPH),
     "no operators": (lambda m: vars(m.subgraphs[0]).update(operators=[]), GRAPH),
     "layers out of order": (lambda m: m.subgraphs[0].operators.reverse(), GRAPH),
-    "another output": (lambda m: vars(m.subgraphs[0]).update(outputs=[3]), GRAPH),
+    "an output that nobody makes": (lambda m: vars(m.subgraphs[0]).update(outputs=[1]), GRAPH),
     "a layer onto itself": (lambda m: vars(operator(m, 0)).update(outputs=[0]), SHAPE),
     "a tensor that is not there": (lambda m: vars(operator(m, 0)).update(inputs=[0, 99, 2]), GRAPH),
-    "weights that are an activation": (lambda m: vars(operator(m, 0)).update(inputs=[0, 0, 2]), SHAPE),
+    "weights that are an activation": (lambda m: vars(operator(m, 0)).update(inputs=[0, 0, 2]), GRAPH),
     "tanh": (lambda m: vars(operator(m, 0).builtinOptions).update(fusedActivationFunction=4), OPTIONS),
     "shuffled weights": (lambda m: vars(operator(m, 0).builtinOptions).update(weightsFormat=1), OPTIONS),
     "no options": (lambda m: vars(operator(m, 0)).update(builtinOptionsType=0, builtinOptions=None), OPTIONS),
@@ -103,14 +104,15 @@ CHANGES = {
     "data outside the vectors": (lambda m: vars(m.buffers[1]).update(offset=16, size=24), OPTIONS),
     "int16 activations": (lambda m: vars(tensor(m, 3)).update(type=7), TYPE),
     "int4 weights": (lambda m: vars(tensor(m, 1)).update(type=17), TYPE),
-    "a wide bias": (lambda m: vars(tensor(m, 2)).update(type=4), TYPE),
-    "a batch of two": (lambda m: vars(tensor(m, 0)).update(shape=[2, 3]), SHAPE),
-    "a flat activation": (lambda m: vars(tensor(m, 0)).update(shape=[6]), SHAPE),
-    "weights the other way": (lambda m: vars(tensor(m, 1)).update(shape=[6, 4]), SHAPE),
+    "a float bias": (lambda m: vars(tensor(m, 2)).update(type=0), TYPE),
+    "a batch of two": (lambda m: vars(tensor(m, 0)).update(shape=[2, 6]), SHAPE),
+    "five dimensions": (lambda m: vars(tensor(m, 0)).update(shape=[1, 1, 1, 1, 6]), SHAPE),
+    "no values": (lambda m: vars(tensor(m, 0)).update(shape=[1, 0]), SHAPE),
+    "weights the other way": (lambda m: vars(tensor(m, 4)).update(shape=[4, 3]), SHAPE),
     "too few weights": (lambda m: vars(m.buffers[1]).update(data=m.buffers[1].data[:-1]), SHAPE),
     "too few biases": (lambda m: vars(m.buffers[2]).update(data=m.buffers[2].data[:-4]), SHAPE),
-    "a huge activation": (lambda m: vars(tensor(m, 0)).update(shape=[1, 70000]), "65535"),
-    "a negative size": (lambda m: vars(tensor(m, 0)).update(shape=[1, -6]), "65535"),
+    "a huge activation": (lambda m: vars(tensor(m, 0)).update(shape=[1, 1 << 25]), SHAPE),
+    "a negative size": (lambda m: vars(tensor(m, 0)).update(shape=[1, -6]), SHAPE),
     "no scales": (lambda m: vars(tensor(m, 0)).update(quantization=None), QUANTIZATION),
     "a scale of zero": (lambda m: vars(tensor(m, 0).quantization).update(scale=[0.0]), QUANTIZATION),
     "a negative scale": (lambda m: vars(tensor(m, 0).quantization).update(scale=[-0.5]), QUANTIZATION),
@@ -134,7 +136,7 @@ def test_it_says_why_it_refuses(name):
 def test_two_hundred_and_fifty_six_layers_are_too_many():
     layer = Layer(np.array([[1]]), None, [1.0], 1.0, 0)
     assert Direct(tflite_of(Network(1.0, 0, [layer] * 255))).run(np.array([77])).tolist() == [77]
-    with pytest.raises(Refused, match="255 layers"):
+    with pytest.raises(Refused, match=LARGE):
         Direct(tflite_of(Network(1.0, 0, [layer] * 256)))
 
 
@@ -173,23 +175,3 @@ def test_a_file_with_any_byte_changed_is_refused_or_runs():
                 continue
             direct.run(np.zeros(direct.inputs, np.int8))
     assert refusals > len(tflite) // 4
-
-
-PUBLISHED = {
-    "kws_ref_model": "CONV_2D",
-    "vww_96_int8": "CONV_2D",
-    "micro_speech_quantized": "RESHAPE",
-    "silabs_micro_speech": "DEPTHWISE_CONV_2D",
-    "simple_add_model": "ADD",
-    "ad01_fp32": TYPE,
-    "hello_world_float": TYPE,
-}
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_a_published_model_of_another_kind_is_refused_by_name(name):
-    path = DATA / "tflite_models" / f"{name}.tflite"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not here: recorded data is expected in ../shared/data")
-    with pytest.raises(Refused, match=PUBLISHED[name]):
-        Direct(path.read_bytes())

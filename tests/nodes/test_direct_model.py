@@ -31,8 +31,8 @@ class Model(ctypes.Structure):
         ("id", ctypes.c_uint8 * 8),
         ("threshold", ctypes.c_uint32),
         ("memory_size", ctypes.c_size_t),
-        ("network", ctypes.c_int),
-        ("network_state", State),
+        ("refused", ctypes.c_int),
+        ("network", State),
         ("scaling", Cbor),
     )
 
@@ -87,14 +87,19 @@ SELF_TEST = [50, -20, 300, 7, -400, 500]
 
 
 def image_with(**changes):
+    """A model image of version 2; with `image_version` 1, as releases up to 0.1 wrote it."""
     tflite = tflite_of(autoencoder())
+    q = expected_inputs(SCALING, SELF_TEST)
     parts = {
-        "image_version": 1, "feature_set": 1, "channels": 2, "samples": 128, "generation": 5, "scaling": SCALING,
+        "image_version": 2, "feature_set": 1, "channels": 2, "samples": 128, "generation": 5, "scaling": SCALING,
         "threshold": 400, "tflite": tflite, "features": SELF_TEST,
-        "error": int(expected_terms(SCALING, SELF_TEST, tflite).sum()),
+        "error": int(expected_terms(SCALING, SELF_TEST, tflite).sum()), "outputs": Direct(tflite).run(q).tobytes(),
+        "kind": 0, "rounding": 2, "arena": 0,
     } | changes  # fmt: skip
-    *rest, features, error = parts.values()
-    return cbor2.dumps([*rest, [features, error]])
+    *head, features, error, outputs, kind, rounding, arena = parts.values()
+    if parts["image_version"] == 1:
+        return cbor2.dumps([*head, [features, error]])
+    return cbor2.dumps([*head, [features, error, outputs], kind, rounding, arena])
 
 
 def test_an_image_is_opened_in_place():
@@ -104,6 +109,7 @@ def test_an_image_is_opened_in_place():
     assert (model.feature_set, model.channels, model.samples, model.generation) == (1, 2, 128, 5)
     assert bytes(model.id) == hashlib.sha256(image).digest()[:8]
     assert model.threshold == 400
+    assert opened(image_with(image_version=1))[0] == "ok"
     assert model.memory_size == Direct(tflite_of(autoencoder())).memory_size
 
 
@@ -129,7 +135,8 @@ def test_it_says_how_much_memory_it_needs():
 def test_a_window_is_scored_as_the_contract_says(values, scaling, threshold):
     tflite = tflite_of(autoencoder())
     self_test = int(expected_terms(scaling, SELF_TEST, tflite).sum())
-    text, model, _kept = opened(image_with(scaling=scaling, threshold=threshold, error=self_test))
+    outputs = Direct(tflite).run(expected_inputs(scaling, SELF_TEST)).tobytes()
+    text, model, _kept = opened(image_with(scaling=scaling, threshold=threshold, error=self_test, outputs=outputs))
     assert text == "ok"
     terms = expected_terms(scaling, values, tflite)
     score = scored(model, values)
@@ -148,7 +155,12 @@ def test_the_score_code_is_that_of_error_and_threshold():
 
 
 CHANGES = {
-    "another version": ({"image_version": 2}, MALFORMED),
+    "another version": ({"image_version": 3}, MALFORMED),
+    "another kind": ({"kind": 1}, "a kind of model"),
+    "rounded once": ({"rounding": 1}, "a kind of model"),
+    "an output too few": ({"outputs": bytes(5)}, "differ in their number"),
+    "outputs as a list": ({"outputs": [0] * 6}, MALFORMED),
+    "an arena of 33 bits": ({"arena": 2**32}, MALFORMED),
     "no channels": ({"channels": 0}, MALFORMED),
     "ten channels": ({"channels": 10}, MALFORMED),
     "too short a window": ({"samples": 31}, MALFORMED),
@@ -163,7 +175,7 @@ CHANGES = {
     "a float": ({"threshold": 1.5}, MALFORMED),
     "a negative threshold": ({"threshold": -1}, MALFORMED),
     "a threshold of 33 bits": ({"threshold": 2**32}, MALFORMED),
-    "another feature set": ({"feature_set": 2}, "a feature set that this firmware does not compute"),
+    "another feature set": ({"feature_set": 99}, "a feature set that this firmware does not compute"),
     "another number of channels": ({"channels": 3}, "differ in their number"),
     "a scaling too few": ({"scaling": SCALING[:5]}, "differ in their number"),
     "a short self-test": ({"features": SELF_TEST[:5]}, "differ in their number"),
@@ -194,8 +206,8 @@ def test_an_image_is_taken_whole_or_not_at_all():
 
 def test_only_preferred_serialisation_is_read():
     image = image_with()
-    assert image[1] == 1  # image_version
-    assert opened(image[:1] + b"\x18\x01" + image[2:])[0] == MALFORMED
+    assert image[1] == 2  # image_version
+    assert opened(image[:1] + b"\x18\x02" + image[2:])[0] == MALFORMED
     assert opened(b"\x9f" + image[1:] + b"\xff")[0] == MALFORMED
 
 
@@ -205,3 +217,11 @@ def test_a_weight_that_flipped_in_flash_is_found_by_the_self_test():
     image = bytearray(image_with())
     image[bytes(image).index(weights)] ^= 0x40
     assert "self-test" in opened(bytes(image))[0]
+
+
+def test_the_self_test_compares_every_output():
+    """The error alone would not find outputs that are wrong by as much the other way."""
+    outputs = bytearray(Direct(tflite_of(autoencoder())).run(expected_inputs(SCALING, SELF_TEST)).tobytes())
+    for i in range(len(outputs)):
+        other = bytes(outputs[:i]) + bytes([outputs[i] ^ 1]) + bytes(outputs[i + 1 :])
+        assert "self-test" in opened(image_with(outputs=other))[0]

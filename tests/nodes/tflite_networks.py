@@ -100,3 +100,81 @@ def _tensor(
         model.buffers.append(buffer)
     model.subgraphs[0].tensors.append(tensor)
     return len(model.subgraphs[0].tensors) - 1
+
+
+OPTIONS = {
+    "ADD": "AddOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "MEAN": "ReducerOptions",
+    "SOFTMAX": "SoftmaxOptions",
+}
+PADDINGS = {"same": 0, "valid": 1}
+TYPES = {
+    np.dtype("int8"): schema.TensorType.INT8,
+    np.dtype("int32"): schema.TensorType.INT32,
+    np.dtype("int64"): schema.TensorType.INT64,
+    np.dtype("uint8"): schema.TensorType.UINT8,
+    np.dtype("int16"): schema.TensorType.INT16,
+    np.dtype("float32"): schema.TensorType.FLOAT32,
+}
+
+
+class Graph:
+    """A network of any operators, put together one by one; tensors are numbers. `model` may be changed at will."""
+
+    def __init__(self) -> None:
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.operatorCodes, self.model.buffers = [], [schema.BufferT()]
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = [], []
+        self.model.subgraphs = [graph]
+
+    def activation(self, shape: list[int], scale: float = 1.0, zero_point: int = 0, kind: str = "int8") -> int:
+        """A tensor that is computed, or put in from outside."""
+        numbers = ([scale], [zero_point]) if kind != "float32" else ([], [])
+        return _tensor(self.model, shape, TYPES[np.dtype(kind)], *numbers)
+
+    def constant(self, values: np.ndarray, scales: list[float] | None = None, dimension: int = 0,
+                 zero_point: int = 0) -> int:  # fmt: skip
+        """A tensor whose values the file holds; one scale, or one for each slice of `dimension`."""
+        numbers = scales or []
+        data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+        kind = TYPES[values.dtype]
+        index = _tensor(self.model, [*values.shape], kind, numbers, [zero_point] * len(numbers), data)
+        self.tensor(index).quantization.quantizedDimension = dimension
+        return index
+
+    def tensor(self, index: int) -> Any:
+        return self.model.subgraphs[0].tensors[index]
+
+    def operator(self, at: int) -> Any:
+        return self.model.subgraphs[0].operators[at]
+
+    def add(self, name: str, inputs: list[int], output: int, **options: Any) -> int:
+        """One operator, named as in the schema; `options` are fields of its options table. Gives `output`."""
+        number = getattr(schema.BuiltinOperator, name)
+        codes = self.model.operatorCodes
+        known = [i for i, code in enumerate(codes) if code.builtinCode == number]
+        if not known:
+            code = schema.OperatorCodeT()
+            code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
+            codes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = known[0] if known else len(codes) - 1
+        operator.inputs, operator.outputs = list(inputs), [output]
+        if name in OPTIONS:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS[name])
+            operator.builtinOptions = getattr(schema, OPTIONS[name] + "T")()
+            vars(operator.builtinOptions).update(options)
+        self.model.subgraphs[0].operators.append(operator)
+        return output
+
+    def tflite(self, inputs: list[int], outputs: list[int]) -> bytes:
+        graph = self.model.subgraphs[0]
+        graph.inputs, graph.outputs = inputs, outputs
+        return pack(self.model)

@@ -22,6 +22,7 @@ from gateway.store.journal import Journal
 from gateway.store.reader import Reader
 from gateway.store.retention import Limits
 from gateway.store.schema import JournalFull
+from gateway.wire.messages import LearnerState, Sampled
 from tests.runtime.house import KEYS, WireNode, plant, running, until
 
 DAY_MS = 86_400_000
@@ -227,6 +228,21 @@ async def test_a_message_sent_again_is_acknowledged_again_and_acted_on_once(tmp_
         assert house.verdicts("resent") == 1
     assert entries_of(tmp_path, EntryKind.REPORT) == 1
     assert len(raised_in(tmp_path)) == 1
+
+
+async def test_raw_samples_are_acknowledged_and_counted_and_not_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node = WireNode(KEYS[0])
+        for count, seq in ((1, 3), (2, 4)):
+            await house.hand_in(node.say(Sampled(seq, 0, 1, 0, 1, 1, 0, bytes(64))))
+            assert node.hear((await house.answered(count))[-1])[2].base == seq
+        await house.hand_in(node.say(Sampled(4, 1, 1, 0, 1, 1, 0, bytes(64))))
+        await house.answered(3)
+        assert [house.verdicts("accepted"), house.verdicts("resent")] == [2, 1]
+        assert house.counted("samples_not_kept") == 2
+        await house.hand_in(node.say(LearnerState(5, 0, 0, 1, b"learned")))
+        await house.answered(4)
+    assert entries_of(tmp_path, EntryKind.REPORT) == 1, "what was learned is journalled, samples are not"
 
 
 async def test_refused_frames_are_counted_by_name_and_not_answered(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from gateway.demo.judge import summarise
 from gateway.demo.plant import of_recordings
 from gateway.demo.processes import running
 from gateway.demo.recordings import ReplayNode, prepare
+from gateway.detectors import direct
 from gateway.store.reader import Reader
-from gateway.training import reference_int8, tflite_file
 from gateway.training.evaluate import outcome, windows
 from gateway.training.features import Samples
 from gateway.wire import score
@@ -56,7 +56,7 @@ async def test_every_window_is_judged_as_the_training_code_would(tmp_path: Path,
     for node in replay.nodes:
         length, threshold = node.node.manifest.samples, node.node.manifest.node.threshold
         features = windows(samples(node), length, length)
-        errors = reference_int8.errors(tflite_file.read(node.node.model), node.node.manifest.scaling, features).tolist()
+        errors = direct.errors(direct.Network(node.node.model), node.node.manifest.scaling, features).tolist()
         said = reported(house.state_dir, node.name)
         assert [m.features.values for m in said] == [tuple(row) for row in features.tolist()]
         assert [isinstance(m, Flag) for m in said] == [error > threshold for error in errors]

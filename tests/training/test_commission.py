@@ -41,7 +41,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def test_the_self_test_is_what_tflm_computes(bundle: Bundle) -> None:
     assert bundle.image is not None
-    *_, scaling, _, tflite, (features, expected) = cbor2.loads(bundle.image)
+    *_, scaling, _, tflite, (features, expected, outputs), _, _, _ = cbor2.loads(bundle.image)
     q = [
         max(-128, min(127, ((f - offset) * multiplier + (1 << (shift - 1))) >> shift))
         for f, (offset, multiplier, shift) in zip(features, scaling, strict=True)
@@ -49,6 +49,7 @@ def test_the_self_test_is_what_tflm_computes(bundle: Bundle) -> None:
     tflm = runtime.Interpreter.from_bytes(tflite)
     tflm.set_input(np.array([q], dtype=np.int8), 0)
     tflm.invoke()
+    assert tflm.get_output(0)[0].tobytes() == outputs
     assert sum((a - int(b)) ** 2 for a, b in zip(q, tflm.get_output(0)[0], strict=True)) == expected
 
 

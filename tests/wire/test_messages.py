@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 from gateway.wire.messages import (
     Ack,
     Birth,
+    BirthMore,
+    Chunk,
     Command,
     EnergyUc,
     Features,
     Flag,
     Health,
+    HealthMore,
+    LearnerBrief,
+    LearnerState,
     MessageType,
+    Offer,
     Result,
+    Sampled,
     Undecodable,
     Window,
     decode_down,
@@ -28,19 +35,36 @@ u8, u16, u32, u64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
 small = st.integers(0, 23)
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=24).filter(lambda text: len(text.encode()) <= 24)
 features = st.builds(Features, u8, st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=64).map(tuple))
+hashes = st.binary(min_size=8, max_size=8)
 births = st.builds(
     Birth, u16, u8, st.integers(1, 23), u32, u32, small, names, names, u8, st.integers(1, 9), small,
-    st.none() | st.binary(min_size=8, max_size=8), u32, u32, u16, u16, u32,
+    st.none() | hashes, u32, u32, u16, u16, u32,
+    st.none() | st.builds(BirthMore, st.integers(1, 1024), u32, u32, st.integers(0, 1), st.none() | hashes),
 )  # fmt: skip
 flags = st.builds(Flag, u16, u8, u8, u8, small, st.none() | features)
 windows = st.builds(Window, u16, u8, u8, small, features)
-healths = st.builds(
+more = st.builds(HealthMore, st.none() | u16, u32, u32, u32)
+learners = st.builds(LearnerBrief, st.integers(0, 7), u16, st.integers(0, 100), u8, u32)
+tails = st.tuples(st.none(), st.none()) | st.tuples(more, st.none() | learners)
+plain_healths = st.builds(
     Health, u16, u8, u8, u8, u16, st.none() | st.integers(-(2**15), 2**15 - 1), st.none() | st.integers(-128, 0),
     u32, u32, u32, u32, u32, u32, st.builds(EnergyUc, u32, u32, u32, u32),
 )  # fmt: skip
+healths = st.builds(lambda health, tail: health._replace(more=tail[0], learner=tail[1]), plain_healths, tails)
 results = st.builds(Result, u16, u8, u32, small, st.none() | u32)
 acks = st.builds(Ack, u16, u32, u64, u32, small, st.booleans())
 commands = st.builds(Command, u32, u8, st.none() | u32)
+data = st.binary(min_size=1, max_size=384)
+parts = st.integers(1, 255)
+sampled = st.builds(Sampled, u16, u8, u32, u8, parts, st.integers(1, 9), u32, data)
+learner_states = st.builds(LearnerState, u16, u8, u8, parts, data)
+chunks = st.builds(Chunk, u32, u32, data)
+offers = st.builds(
+    Offer, u32, st.integers(0, 3), u32, st.binary(min_size=32, max_size=32), u32,
+    st.none() | st.binary(min_size=64, max_size=64),
+)  # fmt: skip
+up_messages = births | flags | windows | healths | results | sampled | learner_states
+down_messages = acks | commands | chunks | offers
 cbor_items = st.recursive(
     st.none()
     | st.booleans()
@@ -53,7 +77,7 @@ cbor_items = st.recursive(
 )
 
 
-@given(births | flags | windows | healths | results)
+@given(up_messages)
 def test_upward_round_trip(message):
     payload = encode(message)
     assert decode_up(payload) == message
@@ -62,7 +86,7 @@ def test_upward_round_trip(message):
         decode_down(payload)
 
 
-@given(acks | commands)
+@given(down_messages)
 def test_downward_round_trip(message):
     payload = encode(message)
     assert decode_down(payload) == message
@@ -85,17 +109,17 @@ def test_any_bytes(payload):
     decodes_or_is_refused(payload)
 
 
-@given(st.integers(1, 10), st.binary(max_size=80))
+@given(st.integers(1, 12), st.binary(max_size=80))
 def test_any_bytes_after_a_type(kind, rest):
     decodes_or_is_refused(bytes([kind]) + rest)
 
 
-@given(st.integers(1, 7), st.lists(cbor_items, max_size=18))
+@given(st.integers(1, 11), st.lists(cbor_items, max_size=18))
 def test_any_cbor_array(kind, items):
     decodes_or_is_refused(bytes([kind]) + cbor2.dumps(items))
 
 
-@given(births | flags | windows | healths | results | acks | commands, st.data())
+@given(up_messages | down_messages, st.data())
 def test_a_sound_message_with_one_byte_changed(message, data):
     payload = bytearray(encode(message))
     payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
@@ -152,6 +176,14 @@ def test_what_equals_a_field_is_not_taken_for_it():
         (ACK._replace(bitmap=2**32), r"Ack\.bitmap: 4294967296 is not within"),
         (ACK._replace(birth_wanted=1), r"Ack\.birth_wanted: is not a boolean"),
         (Command(1, 256), r"Command\.kind"),
+        (Offer(1, 0, 0, bytes(31), 0), r"Offer\.sha256: is not 32 bytes"),
+        (Chunk(1, 0, bytes(385)), r"Chunk\.data: is not 1\.\.384 bytes"),
+        (
+            Health(
+                1, 0, 0, 0, 0, None, None, 0, 0, 0, 0, 0, 0, EnergyUc(0, 0, 0, 0), None, LearnerBrief(0, 0, 0, 0, 0)
+            ),
+            r"Health\.more: is not an array of 4 elements",
+        ),
         (Flag(1, 0, 0, 0, 0, Features(1, ())), r"Flag\.values"),
         (Flag(1, 0, 0, 0, 0, Features(1, (2**31,))), r"Flag\.values"),
     ],

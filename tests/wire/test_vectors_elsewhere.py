@@ -58,7 +58,7 @@ def test_that_check_can_fail(tmp_path, file, change):
 
 def allowed_by_cddl(name: str, payload: bytes) -> bool:
     try:
-        return bool(CDDL_TYPES[name].validate_str(payload[1:]))
+        return bool(CDDL_TYPES[name.replace("_", "-")].validate_str(payload[1:]))
     except (zcbor.CddlValidationError, cbor2.CBORDecodeError):
         return False
 

@@ -4,7 +4,7 @@
 
 #include "crc.h"
 
-enum { VERSION = 1, CRC_AT = PORT_RECORD_SIZE - 4 };
+enum { VERSION = 1, SLOTS = 2, CRC_AT = PORT_RECORD_SIZE - 4 };
 
 static void put32(uint8_t *at, uint32_t value) {
     for (unsigned i = 0; i < 4; i++) {
@@ -75,7 +75,7 @@ bool ceiling_provision(const struct port *port) {
 }
 
 bool ceiling_open(struct ceiling *ceiling, const struct port *port) {
-    struct record found[PORT_SLOTS];
+    struct record found[SLOTS];
     const bool first = read_slot(port, 0, &found[0]);
     const bool second = read_slot(port, 1, &found[1]);
     if (!first && !second) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ccm.h"
+#include "codec.h"
 
 static const uint8_t AAD[] = {0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't', '0', 0x43, 0xA1, 0x01, 0x0A, 0x40};
 static const uint8_t PROTECTED[] = {0x83, 0x43, 0xA1, 0x01, 0x0A}; /* array of three, and its first element */
@@ -33,19 +34,6 @@ static uint8_t *put_partial_iv(uint8_t *at, uint32_t partial_iv) {
     return at;
 }
 
-static uint8_t *put_length(uint8_t *at, size_t n) {
-    if (n < 24) {
-        *at++ = (uint8_t)(BSTR | n);
-        return at;
-    }
-    *at++ = n <= UINT8_MAX ? BSTR_1 : BSTR_2;
-    if (n > UINT8_MAX) {
-        *at++ = (uint8_t)(n >> 8);
-    }
-    *at++ = (uint8_t)n;
-    return at;
-}
-
 size_t envelope_seal_up(const struct keys *keys, const struct cipher *cipher, uint32_t partial_iv,
                         const uint8_t *plaintext, size_t n, uint8_t *out) {
     uint8_t nonce[KEYS_IV];
@@ -57,7 +45,7 @@ size_t envelope_seal_up(const struct keys *keys, const struct cipher *cipher, ui
     *at++ = BSTR | KEYS_KID;
     memcpy(at, keys->kid, KEYS_KID);
     at = put_partial_iv(at + KEYS_KID, partial_iv);
-    at = put_length(at, n + ENVELOPE_TAG);
+    at += codec_head(at, CODEC_BYTES, (uint32_t)(n + ENVELOPE_TAG));
     make_nonce(keys->iv_up, partial_iv, nonce);
     aes128_init(&aes, keys->up, cipher->hardware, cipher->context);
     const struct ccm ccm = make_ccm(&aes, nonce);

@@ -13,7 +13,8 @@
 enum {
     ENVELOPE_MAX = 512,
     ENVELOPE_TAG = 8,
-    ENVELOPE_OVERHEAD = 1 + 4 + 1 + 6 + 6 + 3 + ENVELOPE_TAG, /* upward, at most */
+    ENVELOPE_HEAD = 5 + 1 + 6 + 6 + 3, /* upward, before the ciphertext, at most */
+    ENVELOPE_OVERHEAD = ENVELOPE_HEAD + ENVELOPE_TAG,
     PLAINTEXT_MAX = ENVELOPE_MAX - ENVELOPE_OVERHEAD,
 };
 
@@ -40,13 +41,14 @@ struct downlink {
     uint16_t epoch;
 };
 
-/* Bytes written to `out`, which has room for `n` + ENVELOPE_OVERHEAD; `n` at most PLAINTEXT_MAX. The caller sees to it
- * that no `partial_iv` is ever used twice. */
+/* Bytes written to `out`, which has room for `n` + ENVELOPE_OVERHEAD; `n` at most PLAINTEXT_MAX. The plaintext may lie
+ * at `out` + ENVELOPE_HEAD. The caller sees to it that no `partial_iv` is ever used twice. */
 size_t envelope_seal_up(const struct keys *keys, const struct cipher *cipher, uint32_t partial_iv,
                         const uint8_t *plaintext, size_t n, uint8_t *out);
 
-/* ACCEPTED: the plaintext is in `out` (room for ENVELOPE_MAX), its length in `out_n`, and `downlink` has moved on; a
- * raised epoch must be kept durably before the plaintext is acted on. Otherwise `downlink` is as it was. */
+/* ACCEPTED: the plaintext is in `out` (room for ENVELOPE_MAX, or `frame` itself), its length in `out_n`, and `downlink`
+ * has moved on; a raised epoch must be kept durably before the plaintext is acted on. Otherwise `downlink` is as it
+ * was. */
 enum verdict envelope_open_down(const struct keys *keys, const struct cipher *cipher, struct downlink *downlink,
                                 const uint8_t *frame, size_t n, uint8_t *out, size_t *out_n);
 

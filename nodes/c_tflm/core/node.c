@@ -38,6 +38,10 @@ void node_without_number(struct node *node) {
     }
 }
 
+uint8_t node_feature_set(const struct node *node) {
+    return node->config->feature_set != 0 ? node->config->feature_set : FEATURE_SET_STATISTICS;
+}
+
 uint64_t node_after(const struct node *node, uint32_t ms) {
     return node_now(node) + clock_local_ms(&node->kept->clock, ms);
 }
@@ -77,6 +81,7 @@ static bool start_anew(struct node *node) {
     }
     kept->downlink.epoch = kept->ceiling.record.epoch;
     kept->downlink.replay = replay_from(kept->ceiling.record.down_unused);
+    node_remember(node);
     return true;
 }
 
@@ -106,7 +111,7 @@ static void report_due(struct node *node) {
     if (kept->birth_due) {
         node_report_birth(node);
     }
-    if (node_after(node, wake_ms - wake_ms / 16) > kept->health_due_ms) {
+    if (node_after(node, wake_ms - wake_ms / 16) > kept->health_due_ms && !kept->deferring) {
         node_report_health(node);
         kept->health_due_ms = node_after(node, node_heartbeat_ms(node));
     }
@@ -130,6 +135,22 @@ static void fall_asleep(struct node *node) {
     node->kept->seal = seal_of(node);
 }
 
+/* A command that switches the node off, once the gateway knows that it will be. */
+static void leave(struct node *node) {
+    const struct port *port = node->port;
+    const uint8_t then = node->then;
+    if (then == THEN_NOTHING || node->kept->ring.count > 0 || node->state != NODE_RUNNING) {
+        return;
+    }
+    node->then = THEN_NOTHING;
+    node_stop(node);
+    if (then == THEN_RESTART) {
+        port->restart(port->context);
+    } else {
+        port->storage(port->context);
+    }
+}
+
 uint32_t node_step(struct node *node) {
     if (node->state != NODE_RUNNING) {
         return NODE_NEVER;
@@ -146,6 +167,9 @@ uint32_t node_step(struct node *node) {
     node_look(node);
     report_due(node);
     node_exchange(node);
+    node_send_learner(node);
+    node_memorise(node);
+    leave(node);
     const uint32_t sleep_ms = until_next_wake(node);
     fall_asleep(node);
     return node->state == NODE_RUNNING ? sleep_ms : NODE_NEVER;
@@ -167,6 +191,8 @@ void node_stop(struct node *node) {
     if (node->state != NODE_RUNNING) {
         return;
     }
+    node->kept->notes_due_ms = 0;
+    node_memorise(node);
     if (!ceiling_settle(&node->kept->ceiling, node->port)) {
         node_tell(node, EVENT_NOT_KEPT, 0);
     }

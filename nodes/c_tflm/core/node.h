@@ -6,14 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert.h"
 #include "ceiling.h"
 #include "clock.h"
 #include "energy.h"
 #include "envelope.h"
+#include "glance.h"
+#include "judge.h"
 #include "keys.h"
-#include "model.h"
+#include "notes.h"
 #include "port.h"
 #include "ring.h"
+#include "update.h"
 
 enum {
     NODE_CHANNELS_MAX = 9,
@@ -21,6 +25,7 @@ enum {
     NODE_TEXT_MAX = 24,
     NODE_WAKE_MIN_MS = 100, /* what a command may set */
     NODE_WAKE_MAX_MS = 86400000,
+    NODE_COLLECT_MAX = 1000, /* windows that one command asks for */
 };
 
 #define NODE_NEVER UINT32_MAX
@@ -39,7 +44,27 @@ struct node_config {
     uint16_t window_every; /* send every n-th window that is normal; 0: none */
     uint16_t flag_repeat;  /* while an anomaly or a fault stands, flag every n-th wake; at least 1 */
     bool model_broken;     /* there is a model image, and model_open refused it */
+
+    /* All of this may be 0. */
+    uint8_t feature_set;        /* feature_set.h; 0: statistics */
+    uint32_t rate_millihz;      /* of the samples, for those who get them */
+    uint16_t short_samples;     /* look at so many first; 0: always at the whole window */
+    uint8_t whole_every;        /* all the same at the whole window in every n-th wake; 0: in every 16th */
+    struct learner *learner;    /* NULL: none. Kept through sleep by the caller; all 0, or as it was left */
+    struct learner_setup setup; /* of it; feature set, channels and average are seen to */
+    struct slow *slow;          /* with FEATURE_SET_SLOW; as the learner */
+    slow_judgement *judge_slow; /* slow_judge, or NULL with `slow` */
+    struct slow_limits limits;
+    struct alert_policy alert;
+    uint16_t radio_min_mv; /* below it nothing is sent; 0: always send */
+    uint32_t firmware_counter;
+    uint8_t slot;                       /* that this firmware runs from */
+    const struct image_rules *rules;    /* what may go into the board's slots; NULL: nothing */
+    const struct node_updates *updates; /* &NODE_UPDATES: takes it from the gateway; NULL: does not */
 };
+
+/* A part that a firmware contains if it is named, as judge.h's slow_judge is. */
+extern const struct node_updates NODE_UPDATES;
 
 enum node_state {
     NODE_RUNNING,
@@ -62,6 +87,11 @@ struct node_counters {
     uint32_t not_kept;   /* durable storage did not take a record */
     uint32_t not_sent;   /* the port did not take a transmission */
     uint32_t unnumbered; /* messages given up because no number could be had for them */
+    uint32_t glances;    /* wakes in which the short look was enough */
+    uint32_t deferred;   /* wakes in which news waited because the battery was too low */
+    uint32_t restarts;
+    uint32_t collected; /* windows of samples that went to the gateway */
+    uint32_t learned;   /* windows that the learner was given to learn from */
     uint32_t verdicts[VERDICTS];
 };
 
@@ -82,6 +112,18 @@ struct node_kept {
     uint8_t last_score;
     uint8_t silence; /* wakes in a row in which something was sent and nothing heard */
     bool birth_due;
+    bool deferring;       /* the battery is too low for the radio */
+    bool learner_changed; /* since it was kept */
+    uint8_t similarity;
+    uint8_t noticed;          /* bits of what has been told: node_internal.h */
+    uint16_t battery_load_mv; /* as last measured; 0: never */
+    uint16_t collect;         /* windows still to be collected */
+    uint32_t window_number;   /* of the one collected last */
+    uint32_t notes_write;
+    uint64_t notes_due_ms;
+    uint64_t learner_due_ms;
+    struct alert alert;
+    struct glance glance;
     uint32_t seal; /* checksum of all before it, when the node last went to sleep */
 };
 
@@ -93,13 +135,18 @@ struct node {
     struct node_kept *kept;
     struct keys keys;
     enum node_state state;
-    bool heard;       /* an Ack has come in this exchange */
-    bool birth_asked; /* and has asked for a Birth */
-    bool unplaced;    /* and has said that the gateway cannot place what was sent */
-    uint8_t refusals; /* of the port in this exchange */
-    uint8_t message[PLAINTEXT_MAX + 8];
-    uint8_t plaintext[ENVELOPE_MAX];
-    uint8_t frame[ENVELOPE_MAX + ENVELOPE_OVERHEAD];
+    bool heard;          /* an Ack has come in this exchange */
+    bool birth_asked;    /* and has asked for a Birth */
+    bool unplaced;       /* and has said that the gateway cannot place what was sent */
+    uint8_t refusals;    /* of the port in this exchange */
+    bool learner_wanted; /* its state, by a command */
+    uint8_t then;        /* what is to be done when the answer is with the gateway: enum node_then */
+    uint32_t transfer;   /* id of the offer that `update` is about */
+    struct update update;
+    union {                          /* no two of these are in use at a time */
+        uint8_t frame[ENVELOPE_MAX]; /* one at a time: sealed and opened in place; what is said is put together here */
+        struct feature_scratch scratch;
+    };
 };
 
 /* Start. If `kept` holds what a node left there when it went to sleep, the node goes on from it; else it starts from

@@ -6,9 +6,6 @@ enum {
     REFUSALS_MAX = 4,    /* transmissions that the port refuses before the radio is taken for dead in this wake */
 };
 
-enum { IDENTIFY = 1, SEND_BIRTH = 2, SET_HEARTBEAT = 3, SET_WAKE = 4 };
-enum { DONE = 0, UNKNOWN_KIND = 1, REFUSED = 2 };
-
 static struct cipher cipher_of(const struct node *node) {
     return (struct cipher){node->port->aes, node->port->context};
 }
@@ -25,8 +22,9 @@ static bool transmit_one(struct node *node, size_t at, const struct ring_entry *
     }
     const uint64_t now = node_now(node);
     const uint64_t age_ms = now > entry->at_ms ? clock_gateway_ms(&kept->clock, now - entry->at_ms) : 0;
-    const size_t n = ring_message(&kept->ring, at, entry, entry->at_ms + age_ms, node->plaintext);
-    const size_t size = envelope_seal_up(&node->keys, &cipher, partial_iv, node->plaintext, n, node->frame);
+    uint8_t *plaintext = node->frame + ENVELOPE_HEAD; /* sealed where it lies */
+    const size_t n = ring_message(&kept->ring, at, entry, entry->at_ms + age_ms, plaintext);
+    const size_t size = envelope_seal_up(&node->keys, &cipher, partial_iv, plaintext, n, node->frame);
     if (!node->port->send(node->port->context, node->frame, size)) {
         kept->counters.not_sent++;
         node->refusals++;
@@ -78,81 +76,23 @@ static bool transmit(struct node *node, bool again, bool first) {
 static void take_ack(struct node *node, const struct ack *ack) {
     struct node_kept *kept = node->kept;
     const uint64_t now = node_now(node);
-    if (ack->ack_base_choice == ack_base_uint_c) {
-        const uint32_t n = ring_acknowledge(&kept->ring, (uint16_t)ack->ack_base_uint, ack->ack_bitmap);
+    if (ack->base != CODEC_NIL) {
+        const uint32_t n = ring_acknowledge(&kept->ring, (uint16_t)ack->base, ack->bitmap);
         kept->counters.acknowledged += n;
         node_tell(node, EVENT_ACKNOWLEDGED, n);
     } else {
         node->unplaced = true;
     }
     node->heard = true;
-    clock_compare(&kept->clock, now, ack->ack_time_ms);
-    const uint64_t next = node_after(node, ack->ack_next_s < UINT32_MAX / 1000 ? ack->ack_next_s * 1000 : UINT32_MAX);
-    if (ack->ack_next_s != 0 && next < kept->health_due_ms) {
+    clock_compare(&kept->clock, now, ack->time_ms);
+    const uint64_t next = node_after(node, ack->next_s < UINT32_MAX / 1000 ? ack->next_s * 1000 : UINT32_MAX);
+    if (ack->next_s != 0 && next < kept->health_due_ms) {
         kept->health_due_ms = next; /* it is heard listening after it has sent */
     }
-    if (ack->ack_birth_wanted && !node->birth_asked && !node_has_birth(node)) {
+    if (ack->birth_wanted && !node->birth_asked && !node_has_birth(node)) {
         node->birth_asked = true;
         node_report_birth(node);
     }
-}
-
-/* What a command asks, as far as it lies in the record; the result's code. */
-static uint8_t plan(const struct node *node, const struct command *command, struct record *record) {
-    const uint32_t argument = command->command_argument_present ? command->command_argument : 0;
-    switch (command->command_kind) {
-    case IDENTIFY:
-        return node->port->identify != NULL ? DONE : REFUSED;
-    case SEND_BIRTH:
-        return DONE;
-    case SET_HEARTBEAT:
-        if (argument == 0 || argument > UINT32_MAX / 1000) {
-            return REFUSED;
-        }
-        record->heartbeat_ms = argument * 1000;
-        return DONE;
-    case SET_WAKE:
-        if (argument < NODE_WAKE_MIN_MS || argument > NODE_WAKE_MAX_MS) {
-            return REFUSED;
-        }
-        record->wake_ms = argument;
-        return DONE;
-    default:
-        return UNKNOWN_KIND;
-    }
-}
-
-static void act(struct node *node, const struct command *command) {
-    const uint64_t heartbeat_due = node_after(node, node_heartbeat_ms(node));
-    if (command->command_kind == IDENTIFY) {
-        node->port->identify(node->port->context);
-        return;
-    }
-    if (heartbeat_due < node->kept->health_due_ms) {
-        node->kept->health_due_ms = heartbeat_due;
-    }
-    node_report_birth(node); /* asked for, or because the schedule has changed */
-}
-
-static void take_command(struct node *node, const struct command *command) {
-    struct record record = node->kept->ceiling.record;
-    if (command->command_id <= record.last_command) {
-        const bool last = command->command_id == record.last_command;
-        node_report_result(node, command->command_id, last ? record.last_result : DONE);
-        return;
-    }
-    const uint8_t code = plan(node, command, &record);
-    record.last_command = command->command_id;
-    record.last_result = code;
-    if (!node_keep(node, record)) {
-        return; /* not acted on: the gateway will send it again */
-    }
-    node->kept->counters.commands++;
-    node_tell(node, EVENT_COMMAND, command->command_kind);
-    if (code == DONE) {
-        act(node, command);
-    }
-    node_report_result(node, command->command_id, code);
 }
 
 /* An epoch is kept before anything under it is acted on. How far its numbers have come goes into the next record: what
@@ -177,11 +117,11 @@ static enum verdict open_frame(struct node *node, size_t n, struct down_message 
     const struct cipher cipher = cipher_of(node);
     size_t length = 0;
     const enum verdict verdict =
-        envelope_open_down(&node->keys, &cipher, &node->kept->downlink, node->frame, n, node->plaintext, &length);
+        envelope_open_down(&node->keys, &cipher, &node->kept->downlink, node->frame, n, node->frame, &length);
     if (verdict != ACCEPTED) {
         return verdict;
     }
-    return message_read_down(node->plaintext, length, message) ? ACCEPTED : UNDECODABLE;
+    return message_read_down(node->frame, length, message) ? ACCEPTED : UNDECODABLE;
 }
 
 /* False: there is nothing more to wait for. */
@@ -196,12 +136,12 @@ static bool take_frame(struct node *node, size_t n) {
     if (!follow_downlink(node)) {
         return true;
     }
-    if (message.type == MESSAGE_COMMAND) {
-        take_command(node, &message.command);
+    if (message.type != MESSAGE_ACK) {
+        node_take_mail(node, &message);
         return true;
     }
     take_ack(node, &message.ack);
-    return message.ack.ack_mail > 0 || node->kept->ring.count > 0;
+    return message.ack.mail > 0 || node->kept->ring.count > 0;
 }
 
 /* Until the time is up, all is acknowledged and no mail waits, or there is something new to send: true then. */
@@ -241,8 +181,30 @@ static void begin(struct node *node) {
     node->refusals = 0;
 }
 
+/* A radio that starts on a weak battery resets the node, and what it had to say is lost. So below the least voltage all
+ * waits in the ring, and with it one notice that says since when. */
+static bool too_weak(struct node *node) {
+    const struct port *port = node->port;
+    struct node_kept *kept = node->kept;
+    const uint16_t least_mv = node->config->radio_min_mv;
+    if (kept->ring.count == 0) {
+        return kept->deferring;
+    }
+    if (port->battery_load_mv != NULL) {
+        kept->battery_load_mv = port->battery_load_mv(port->context);
+    }
+    const uint16_t mv = port->battery_load_mv != NULL ? kept->battery_load_mv : port->battery_mv(port->context);
+    kept->deferring = least_mv > 0 && mv < least_mv;
+    kept->counters.deferred += kept->deferring;
+    node_notice(node, WHY_DEFERRED, kept->deferring);
+    return kept->deferring;
+}
+
 void node_announce(struct node *node) {
     begin(node);
+    if (too_weak(node)) {
+        return;
+    }
     if (transmit(node, false, true)) {
         listen(node);
     }
@@ -253,6 +215,9 @@ void node_exchange(struct node *node) {
     bool sent = false;
     bool placed_anew = false;
     begin(node);
+    if (too_weak(node)) {
+        return;
+    }
     for (unsigned i = 0; i < EXCHANGES_MAX && node->state == NODE_RUNNING; i++) {
         if (!transmit(node, again, i == 0)) {
             break;

@@ -1,11 +1,9 @@
 #include <string.h>
 
-#include <wire_encode.h>
-
-#include "feature_set.h"
 #include "node_internal.h"
+#include "sha256.h"
 
-enum { SEQ_BITS = 0xFFFF };
+enum { SEQ_BITS = 0xFFFF, LEARNER_ID = 8 };
 
 /* A number for one message; the message is given up if there is none. */
 static bool take_seq(struct node *node, uint32_t *seq) {
@@ -29,10 +27,14 @@ bool node_has_birth(const struct node *node) {
     return false;
 }
 
+bool node_has_room(const struct node *node) {
+    return node->kept->ring.used + sizeof(struct ring_entry) + MESSAGE_MAX <= RING_BYTES;
+}
+
 /* What is given up may be half of all numbers, or the Birth that tells which half: without one the gateway would take
  * new numbers for old ones. */
-static void add(struct node *node, enum message_type type, uint32_t seq, size_t n) {
-    const uint32_t dropped = ring_add(&node->kept->ring, (uint8_t)type, seq, node_now(node), node->message, n);
+static void add(struct node *node, enum message_type type, uint32_t seq, const uint8_t *message, size_t n) {
+    const uint32_t dropped = ring_add(&node->kept->ring, (uint8_t)type, seq, node_now(node), message, n);
     if (dropped > 0) {
         node_tell(node, EVENT_MESSAGE_LOST, dropped);
         node->kept->birth_due |= !node_has_birth(node);
@@ -43,45 +45,72 @@ static uint8_t generation(const struct node *node) {
     return node->model != NULL ? node->model->generation : 0;
 }
 
-static struct zcbor_string text(const char *value) {
-    size_t n = 0;
+/* What the node has learned, by the first bytes of its hash. As it needs room for the image, only before a window is
+ * sampled, or after it is done with; else it is left as it was said before. */
+static struct codec_span learner_id(struct node *node, uint8_t id[LEARNER_ID]) {
+    uint8_t *image;
+    uint8_t digest[SHA256_SIZE];
+    const size_t n = node->kept->collect == 0 ? node_learner_image(node, &image) : 0;
+    if (n == 0) {
+        return (struct codec_span){NULL, 0};
+    }
+    sha256(image, n, digest);
+    memcpy(id, digest, LEARNER_ID);
+    return (struct codec_span){id, LEARNER_ID};
+}
+
+static struct codec_span text(const char *value) {
+    uint32_t n = 0;
     while (n < NODE_TEXT_MAX && value[n] != '\0') {
         n++;
     }
-    return (struct zcbor_string){.value = (const uint8_t *)value, .len = n};
+    return (struct codec_span){value, n};
+}
+
+/* Writes a message and puts it into the ring. */
+static bool put(struct node *node, enum message_type type, uint32_t seq, const void *message) {
+    uint8_t *out = node->frame; /* between two frames it is free */
+    const size_t n = codec_write(codec_up((uint8_t)type), message, out);
+    if (n > 0) {
+        add(node, type, seq, out, n);
+    }
+    return n > 0;
 }
 
 void node_report_birth(struct node *node) {
     const struct node_config *config = node->config;
     struct ceiling *ceiling = &node->kept->ceiling;
     struct birth birth = {0};
+    uint8_t id[LEARNER_ID];
     uint32_t seq;
-    size_t n;
     if (!take_seq(node, &seq)) {
         return;
     }
-    birth.birth_seq = seq & SEQ_BITS;
-    birth.birth_wire_version = WIRE_VERSION;
-    birth.birth_full_seq = seq;
-    birth.birth_skipped = ceiling->skipped;
-    birth.birth_reset_cause = config->reset_cause;
-    birth.birth_hardware = text(config->hardware);
-    birth.birth_firmware = text(config->firmware);
-    birth.birth_feature_set = FEATURE_SET_STATISTICS;
-    birth.birth_channels = config->channels;
-    birth.birth_generation = generation(node);
-    birth.birth_model_choice = birth_model_nil_c;
+    birth.seq = seq & SEQ_BITS;
+    birth.wire_version = WIRE_VERSION;
+    birth.full_seq = seq;
+    birth.skipped = ceiling->skipped;
+    birth.reset_cause = config->reset_cause;
+    birth.hardware = text(config->hardware);
+    birth.firmware = text(config->firmware);
+    birth.feature_set = node_feature_set(node);
+    birth.channels = config->channels;
+    birth.generation = generation(node);
     if (node->model != NULL) {
-        birth.birth_model_choice = birth_model_bstr8_c;
-        birth.birth_model_bstr8 = (struct zcbor_string){.value = node->model->id, .len = sizeof node->model->id};
+        birth.model = (struct codec_span){node->model->id, sizeof node->model->id};
     }
-    birth.birth_wake_ms = node_wake_ms(node);
-    birth.birth_heartbeat_ms = node_heartbeat_ms(node);
-    birth.birth_listen_ms = config->listen_ms;
-    birth.birth_epoch = node->kept->downlink.epoch;
-    birth.birth_last_command = ceiling->record.last_command;
-    if (cbor_encode_birth(node->message, sizeof node->message, &birth, &n) == 0) {
-        add(node, MESSAGE_BIRTH, seq, n);
+    birth.wake_ms = node_wake_ms(node);
+    birth.heartbeat_ms = node_heartbeat_ms(node);
+    birth.listen_ms = config->listen_ms;
+    birth.epoch = node->kept->downlink.epoch;
+    birth.last_command = ceiling->record.last_command;
+    birth.has_more = 1;
+    birth.samples = config->samples;
+    birth.rate_millihz = config->rate_millihz;
+    birth.firmware_counter = config->firmware_counter;
+    birth.slot = config->slot;
+    birth.learner = learner_id(node, id);
+    if (put(node, MESSAGE_BIRTH, seq, &birth)) {
         ceiling->skipped = 0; /* said of the numbers just before this one */
         node->kept->birth_due = false;
     }
@@ -91,104 +120,140 @@ static void fill_measured(const struct node *node, struct health *health) {
     const struct port *port = node->port;
     const int16_t temperature = port->temperature_cdeg(port->context);
     const int16_t link = port->link_dbm(port->context);
-    health->health_battery_mv = port->battery_mv(port->context);
-    health->health_temperature_cdeg_choice = health_temperature_cdeg_nil_c;
-    if (temperature != PORT_TEMPERATURE_NONE) {
-        health->health_temperature_cdeg_choice = health_temperature_cdeg_int_c;
-        health->health_temperature_cdeg_int = temperature;
-    }
-    health->health_link_dbm_choice = health_link_dbm_nil_c;
-    if (link != PORT_LINK_NONE) {
-        health->health_link_dbm_choice = health_link_dbm_int_c;
-        health->health_link_dbm_int = link > 0 ? 0 : link < -128 ? -128 : link;
-    }
+    health->battery_mv = port->battery_mv(port->context);
+    health->temperature_cdeg = temperature != PORT_TEMPERATURE_NONE ? temperature : CODEC_NIL;
+    health->link_dbm = link == PORT_LINK_NONE ? CODEC_NIL : link > 0 ? 0 : link < -128 ? -128 : link;
 }
 
 static void fill_counted(const struct node *node, struct health *health) {
     const struct node_counters *counters = &node->kept->counters;
-    const struct energy *energy = &node->kept->energy;
-    health->health_uptime_s = (uint32_t)((node_now(node) - node->kept->booted_ms) / 1000);
-    health->health_wakes = counters->wakes;
-    health->health_flags = counters->flags;
-    health->health_resends = counters->resends;
-    health->health_ring_drops = node->kept->ring.dropped + counters->unnumbered;
-    health->health_refused =
-        counters->verdicts[MALFORMED] + counters->verdicts[BAD_TAG] + counters->verdicts[UNDECODABLE];
-    health->health_energy_uc_sleep = energy_uc(energy, SLEEPING);
-    health->health_energy_uc_sensor = energy_uc(energy, SENSING);
-    health->health_energy_uc_compute = energy_uc(energy, COMPUTING);
-    health->health_energy_uc_radio = energy_uc(energy, RADIATING);
+    health->uptime_s = (uint32_t)((node_now(node) - node->kept->booted_ms) / 1000);
+    health->wakes = counters->wakes;
+    health->flags = counters->flags;
+    health->resends = counters->resends;
+    health->ring_drops = node->kept->ring.dropped + counters->unnumbered;
+    health->refused = counters->verdicts[MALFORMED] + counters->verdicts[BAD_TAG] + counters->verdicts[UNDECODABLE];
+    for (unsigned activity = 0; activity < ACTIVITIES; activity++) {
+        health->energy_uc[activity] = energy_uc(&node->kept->energy, (enum activity)activity);
+    }
+}
+
+static void fill_learner(const struct node *node, struct health *health) {
+    struct learner_diagnosis now;
+    if (node->config->learner == NULL) {
+        return;
+    }
+    learner_diagnose(node->config->learner, &now);
+    health->has_learner = 1;
+    health->state = now.state;
+    health->learned = now.learned;
+    health->similarity = node->kept->similarity;
+    health->drift = now.drift_q8 < UINT8_MAX ? now.drift_q8 : UINT8_MAX;
+    health->events_ppb = now.events_ppb;
+}
+
+static void fill_more(const struct node *node, struct health *health) {
+    const struct port *port = node->port;
+    const uint16_t load = node->kept->battery_load_mv;
+    health->has_more = 1;
+    health->battery_load_mv = load > 0 ? load : CODEC_NIL;
+    health->deferred = node->kept->counters.deferred;
+    health->stop_refused = port->stop_refused != NULL ? port->stop_refused(port->context) : 0;
+    health->restarts = node->kept->counters.restarts;
 }
 
 void node_report_health(struct node *node) {
     struct health health = {0};
     uint32_t seq;
-    size_t n;
     if (!take_seq(node, &seq)) {
         return;
     }
-    health.health_seq = seq & SEQ_BITS;
-    health.health_score = node->kept->last_score;
-    health.health_why = node->kept->standing == WHY_ANOMALOUS ? 0 : node->kept->standing;
+    health.seq = seq & SEQ_BITS;
+    health.score = node->kept->last_score;
+    health.why = node->kept->standing == WHY_ANOMALOUS ? 0 : node->kept->standing;
     fill_measured(node, &health);
     fill_counted(node, &health);
-    if (cbor_encode_health(node->message, sizeof node->message, &health, &n) == 0) {
-        add(node, MESSAGE_HEALTH, seq, n);
-    }
+    fill_more(node, &health);
+    fill_learner(node, &health);
+    put(node, MESSAGE_HEALTH, seq, &health);
 }
 
-void node_report_flag(struct node *node, uint8_t score, uint8_t why, const int32_t *features, uint8_t features_n) {
+static struct codec_span values(const struct node *node, const int32_t *features) {
+    return (struct codec_span){features, feature_set_size(node_feature_set(node), node->config->channels)};
+}
+
+void node_report_flag(struct node *node, uint8_t score, uint8_t why, const int32_t *features) {
     struct flag flag = {0};
     uint32_t seq;
-    size_t n;
     if (!take_seq(node, &seq)) {
         return;
     }
-    flag.flag_seq = seq & SEQ_BITS;
-    flag.flag_score = score;
-    flag.flag_why = why;
-    flag.flag_generation = generation(node);
-    flag.flag_window_part_present = features != NULL;
-    if (features != NULL) {
-        struct flag_window_part *part = &flag.flag_window_part;
-        part->flag_window_part_feature_set = FEATURE_SET_STATISTICS;
-        part->window_part_values_feature_value_m_count = features_n;
-        memcpy(part->window_part_values_feature_value_m, features, features_n * sizeof *features);
-    }
-    if (cbor_encode_flag(node->message, sizeof node->message, &flag, &n) == 0) {
-        add(node, MESSAGE_FLAG, seq, n);
-    }
+    flag.seq = seq & SEQ_BITS;
+    flag.score = score;
+    flag.why = why;
+    flag.generation = generation(node);
+    flag.has_features = features != NULL;
+    flag.feature_set = node_feature_set(node);
+    flag.values = values(node, features);
+    put(node, MESSAGE_FLAG, seq, &flag);
 }
 
-void node_report_window(struct node *node, uint8_t score, const int32_t *features, uint8_t features_n) {
+void node_report_window(struct node *node, uint8_t score, const int32_t *features) {
     struct window window = {0};
     uint32_t seq;
-    size_t n;
     if (!take_seq(node, &seq)) {
         return;
     }
-    window.window_seq = seq & SEQ_BITS;
-    window.window_score = score;
-    window.window_generation = generation(node);
-    window.window_feature_set = FEATURE_SET_STATISTICS;
-    window.window_values_feature_value_m_count = features_n;
-    memcpy(window.window_values_feature_value_m, features, features_n * sizeof *features);
-    if (cbor_encode_window(node->message, sizeof node->message, &window, &n) == 0) {
-        add(node, MESSAGE_WINDOW, seq, n);
+    window.seq = seq & SEQ_BITS;
+    window.score = score;
+    window.generation = generation(node);
+    window.feature_set = node_feature_set(node);
+    window.values = values(node, features);
+    put(node, MESSAGE_WINDOW, seq, &window);
+}
+
+void node_report_result(struct node *node, uint32_t id, uint8_t code, const uint32_t *detail) {
+    struct result result = {0};
+    uint32_t seq;
+    if (!take_seq(node, &seq)) {
+        return;
+    }
+    result.seq = seq & SEQ_BITS;
+    result.id = id;
+    result.code = code;
+    result.has_detail = detail != NULL;
+    result.detail = detail != NULL ? *detail : 0;
+    put(node, MESSAGE_RESULT, seq, &result);
+}
+
+void node_report_part(struct node *node, enum message_type type, uint8_t part, uint8_t parts, struct codec_span data) {
+    uint32_t seq;
+    if (!take_seq(node, &seq)) {
+        return;
+    }
+    if (type == MESSAGE_SAMPLED) {
+        const struct sampled sampled = {
+            .seq = seq & SEQ_BITS,
+            .window_number = node->kept->window_number,
+            .part = part,
+            .parts = parts,
+            .channels = node->config->channels,
+            .rate_millihz = node->config->rate_millihz,
+            .data = data,
+        };
+        put(node, type, seq, &sampled);
+    } else {
+        const struct learner_part state = {.seq = seq & SEQ_BITS, .part = part, .parts = parts, .data = data};
+        put(node, type, seq, &state);
     }
 }
 
-void node_report_result(struct node *node, uint32_t id, uint8_t code) {
-    struct result result = {0};
-    uint32_t seq;
-    size_t n;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
-    result.result_seq = seq & SEQ_BITS;
-    result.result_id = id;
-    result.result_code = code;
-    if (cbor_encode_result(node->message, sizeof node->message, &result, &n) == 0) {
-        add(node, MESSAGE_RESULT, seq, n);
+void node_notice(struct node *node, uint8_t why, bool so) {
+    const uint8_t bit = (uint8_t)(1 << (why - WHY_MOVED));
+    const bool new = so && (node->kept->noticed & bit) == 0;
+    node->kept->noticed = (uint8_t)(so ? node->kept->noticed | bit : node->kept->noticed & ~bit);
+    if (new) {
+        node_tell(node, EVENT_NOTICE, why);
+        node_report_flag(node, node->kept->last_score, why, NULL);
     }
 }

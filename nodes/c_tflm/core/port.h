@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 #include "aes128.h"
+#include "store.h"
 
 enum {
-    PORT_RECORD_SIZE = 40, /* bytes in each of the two slots of durable storage */
-    PORT_SLOTS = 2,
+    PORT_RECORD_SIZE = 40,             /* bytes in each slot of durable storage */
+    PORT_SLOTS = 4,                    /* 0, 1: numbers that never repeat (ceiling.h); 2, 3: notes (notes.h) */
     PORT_TEMPERATURE_NONE = INT16_MIN, /* cannot be measured */
     PORT_LINK_NONE = INT16_MIN,        /* cannot be measured */
 };
@@ -42,6 +43,10 @@ enum node_event {
     EVENT_ANOMALOUS,    /* a window is anomalous (the score code) */
     EVENT_SENSOR_FAULT, /* a sensor fault was found (why code) */
     EVENT_MESSAGE_LOST, /* the ring was full: unacknowledged messages were given up (how many) */
+    EVENT_NOTICE,       /* moved, drifted or deferred (why code) */
+    EVENT_ALERT,        /* the alert output was switched (1: on) */
+    EVENT_LEARNED,      /* the learner watches from now on (windows it stands on) */
+    EVENT_COLLECTED,    /* a window of samples is with the gateway (its number) */
 };
 
 struct port {
@@ -60,8 +65,8 @@ struct port {
      * `out`, 0 when the time is up. */
     size_t (*receive)(void *context, uint8_t *out, size_t size, uint32_t *left_ms);
 
-    /* Two slots of PORT_RECORD_SIZE bytes. A write is durable when it returns true; one that is cut short may leave
-     * anything in its own slot and nothing in the other. */
+    /* PORT_SLOTS slots of PORT_RECORD_SIZE bytes. A write is durable when it returns true; one that is cut short may
+     * leave anything in its own slot and nothing in the other. */
     bool (*persist_read)(void *context, uint8_t slot, uint8_t *out);
     bool (*persist_write)(void *context, uint8_t slot, const uint8_t *record);
 
@@ -76,6 +81,15 @@ struct port {
 
     /* Mean supply current in each activity, in nA: the board's description, measured or from its data sheets. */
     uint32_t current_na[ACTIVITIES];
+
+    /* These may be NULL, too. */
+    const struct port_store *store;             /* flash slots: where the learner's state is kept, and updates go */
+    void (*alert)(void *context, bool on);      /* the alert output */
+    uint16_t (*battery_load_mv)(void *context); /* with the radio, or a load like it, switched on */
+    uint32_t (*stop_refused)(void *context);    /* how often the deepest sleep was refused */
+    enum sample_status (*sample_short)(void *context, int16_t *out, uint16_t samples, uint8_t channels);
+    void (*restart)(void *context); /* start anew; need not return */
+    void (*storage)(void *context); /* switch off until somebody wakes the board; need not return */
 };
 
 #endif

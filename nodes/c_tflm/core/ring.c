@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "age.h"
+#include "codec.h"
 
 static struct ring_entry entry_at(const struct ring *ring, size_t at) {
     struct ring_entry entry;
@@ -22,26 +23,10 @@ static void take_out(struct ring *ring, size_t at) {
     ring->count--;
 }
 
-static size_t put_number(uint8_t *out, uint32_t number) {
-    if (number < 24) {
-        out[0] = (uint8_t)number;
-        return 1;
-    }
-    if (number <= UINT8_MAX) {
-        out[0] = 0x18;
-        out[1] = (uint8_t)number;
-        return 2;
-    }
-    out[0] = 0x19;
-    out[1] = (uint8_t)(number >> 8);
-    out[2] = (uint8_t)number;
-    return 3;
-}
-
 uint32_t ring_add(struct ring *ring, uint8_t type, uint32_t seq, uint64_t at_ms, const uint8_t *message, size_t n) {
-    uint8_t number[3];
+    uint8_t number[5];
     uint32_t dropped = 0;
-    const size_t head = 1 + put_number(number, seq & UINT16_MAX) + 1; /* array, seq, age */
+    const size_t head = 1 + codec_head(number, CODEC_UINT, seq & UINT16_MAX) + 1; /* array, seq, age */
     const struct ring_entry entry = {
         .at_ms = at_ms, .seq = seq, .n = (uint16_t)(n - head), .type = type, .array = message[0]};
     while (ring->used + size_of(&entry) > RING_BYTES) {
@@ -69,8 +54,8 @@ size_t ring_message(const struct ring *ring, size_t at, const struct ring_entry 
     size_t n = 0;
     out[n++] = entry->type;
     out[n++] = entry->array;
-    n += put_number(out + n, entry->seq & UINT16_MAX);
-    n += put_number(out + n, age_encode(now_ms > entry->at_ms ? now_ms - entry->at_ms : 0));
+    n += codec_head(out + n, CODEC_UINT, entry->seq & UINT16_MAX);
+    n += codec_head(out + n, CODEC_UINT, age_encode(now_ms > entry->at_ms ? now_ms - entry->at_ms : 0));
     memcpy(out + n, ring->bytes + at - entry->n, entry->n);
     return n + entry->n;
 }

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RING_BYTES = 2048 };
+#ifndef RING_BYTES
+#define RING_BYTES 2048 /* a board may do with less: 1,000 hold 8 Flags with 18 features of any size */
+#endif
 
 struct ring_entry {
     uint64_t at_ms; /* when it happened, on the node's clock */

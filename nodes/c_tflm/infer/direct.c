@@ -1,162 +1,147 @@
-#include "direct.h"
-
+/* `direct`: runs an int8 .tflite in place, and computes to the last bit what TFLite Micro computes (gemmlowp's double
+ * rounding). No heap, no floats; everything that a hostile file could get wrong is refused at opening.
+ *
+ * Opening and attaching are the same walk over the operators: the first adds up what is needed, the second writes.
+ * The memory is the arena of activations, then for each operator a step and its parameters. */
 #include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-#include "direct_layer.h"
+#include "direct_plan.h"
 
-/* Fields of the tables of the TensorFlow Lite schema, version 3, by their position in it. */
-enum { MODEL_VERSION = 0, MODEL_OPERATOR_CODES = 1, MODEL_SUBGRAPHS = 2, MODEL_BUFFERS = 4 };
-enum { SUBGRAPH_TENSORS = 0, SUBGRAPH_INPUTS = 1, SUBGRAPH_OUTPUTS = 2, SUBGRAPH_OPERATORS = 3 };
+struct step {
+    uint8_t kind; /* in ops[] */
+    bool last;
+    uint16_t words; /* of 4 bytes, step and parameters */
+    uint16_t place[PLAN_PLACES];
+};
 
-enum { SCHEMA_VERSION = 3, LAYERS_MAX = 255 };
+/* Steps and parameters are aligned as what they hold is. */
+enum { ALIGNMENT = alignof(void *), STEP_SIZE = (sizeof(struct step) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT };
 
-/* Before all else: the name of an operator says more than what its tensors look like. */
-static enum direct_status check_codes(struct direct *d) {
-    enum direct_status status = DIRECT_OK;
-    for (uint32_t i = 0; i < d->layers_n && status == DIRECT_OK; i++) {
-        d->refused_layer = (uint8_t)i;
-        status = direct_check_operator(d, i);
+struct walk {
+    uint8_t *steps;      /* NULL: only adds up */
+    uint32_t steps_size; /* bytes */
+    struct graph graph;
+    struct graph_operator operator;
+    struct plan plan;
+    struct op_read read;
+};
+
+static __attribute__((noinline)) void set_end(struct network_end *end, const struct op_tensor *t) {
+    end->size = t->elements;
+    end->scale = t->scale;
+    end->zero_point = (int8_t)t->zero_point;
+    end->type = t->type;
+}
+
+static enum network_status walk_one(struct walk *w, struct network *n, uint32_t at) {
+    struct step s = {0, at + 1 == w->graph.operators.count, 0, {PLACE_NOTHING, PLACE_NOTHING, PLACE_NOTHING}};
+    struct op_need need = {0, 0, false};
+    graph_operator(&w->graph, at, &w->operator);
+    const int32_t builtin = graph_builtin(&w->graph, &w->operator);
+    n->refused_op = (int16_t)(builtin > INT16_MAX ? INT16_MAX : builtin);
+    n->refused_at = (uint16_t)at;
+    while (ops[s.kind]->builtin != builtin) {
+        if (++s.kind == ops_n) {
+            return NETWORK_OPERATOR;
+        }
+    }
+    const struct op_kind *kind = ops[s.kind];
+    enum network_status status = graph_read(&w->graph, &w->operator, kind->options_type, &w->read);
+    if (status == NETWORK_OK) {
+        status = kind->check(&w->read, &need);
+    }
+    if (status == NETWORK_OK) {
+        status = plan_operator(&w->plan, &w->graph, &w->operator, & w->read, &need, at, s.place);
+    }
+    if (status != NETWORK_OK) {
+        return status;
+    }
+    for (uint32_t i = 0; i < PLAN_OUT; i++) {
+        if (s.place[i] == PLACE_INPUT) {
+            set_end(&n->input, &w->read.in[i]);
+        }
+    }
+    if (s.place[PLAN_OUT] == PLACE_OUTPUT) {
+        set_end(&n->output, w->read.out);
+    }
+    const uint32_t size = STEP_SIZE + ((need.parameters + ALIGNMENT - 1) & ~(uint32_t)(ALIGNMENT - 1));
+    if (size / 4 > UINT16_MAX) {
+        return NETWORK_TOO_LARGE;
+    }
+    if (w->steps != NULL) {
+        uint8_t *step = w->steps + w->steps_size;
+        s.words = (uint16_t)(size / 4);
+        *(struct step *)(void *)step = s;
+        kind->prepare(&w->read, step + STEP_SIZE);
+    }
+    w->steps_size += size;
+    return NETWORK_OK;
+}
+
+static enum network_status walk_all(struct walk *w, struct network *n) {
+    struct graph *g = &w->graph;
+    enum network_status status = graph_open(g, n->tflite, n->tflite_size);
+    w->steps_size = 0;
+    plan_begin(&w->plan, g);
+    for (uint32_t at = 0; status == NETWORK_OK && at < g->operators.count; at++) {
+        status = walk_one(w, n, at);
+        if (g->f.bad) {
+            status = NETWORK_TRUNCATED;
+        }
+    }
+    if (status == NETWORK_OK) {
+        n->refused_op = -1;
+        /* Somebody reads the input, and somebody has made the output. */
+        status = n->input.size != 0 && plan_ends(&w->plan, g) ? NETWORK_OK : NETWORK_GRAPH;
     }
     return status;
 }
 
-static bool row_multiplier(struct direct *d, const struct layer_plan *plan, uint32_t row,
-                           struct quantized_multiplier *out) {
-    const uint32_t scale = direct_element(&d->file, plan->weight_scales, row);
-    return multiplier_of_scales(plan->input_scale, scale, plan->output_scale, plan->layer.per_row, out);
+enum network_status network_open(struct network *n, const uint8_t *tflite, size_t size) {
+    struct walk w;
+    w.steps = NULL;
+    n->input.size = 0;
+    n->refused_op = -1;
+    n->tflite = tflite;
+    n->tflite_size = size > INT32_MAX ? 0 : (uint32_t)size;
+    const enum network_status status = walk_all(&w, n);
+    n->units = w.plan.units;
+    n->memory_size = n->units * PLAN_UNIT + w.steps_size;
+    return status;
 }
 
-static enum direct_status check_layers(struct direct *d, uint32_t input, uint32_t output) {
-    uint32_t expected = input;
-    for (uint32_t i = 0; i < d->layers_n; i++) {
-        struct layer_plan plan;
-        d->refused_layer = (uint8_t)i;
-        const enum direct_status status = direct_read_layer(d, i, &plan);
-        if (status != DIRECT_OK) {
-            return status;
-        }
-        if (plan.input != expected || plan.output == expected) {
-            return DIRECT_GRAPH;
-        }
-        for (uint32_t row = 0; row < plan.weight_scales.count; row++) {
-            struct quantized_multiplier unused;
-            if (!row_multiplier(d, &plan, row, &unused)) {
-                return DIRECT_QUANTIZATION;
+enum network_status network_attach(struct network *n, void *memory, size_t size) {
+    struct walk w;
+    if (size < n->memory_size || (uintptr_t)memory % PLAN_UNIT != 0) {
+        return NETWORK_NO_MEMORY;
+    }
+    w.plan.arena = n->units;
+    w.steps = (uint8_t *)memory + n->units * PLAN_UNIT;
+    n->state = w.steps;
+    return walk_all(&w, n);
+}
+
+void network_run(const struct network *n, const void *in, void *out) {
+    const uint8_t *steps = n->state;
+    const struct step *s = n->state;
+    for (;;) {
+        union {
+            const void *at[PLAN_PLACES];
+            struct op_buffers buffers;
+        } b;
+        for (uint32_t i = 0; i < PLAN_PLACES; i++) {
+            const uint32_t place = s->place[i];
+            b.at[i] = steps - place * PLAN_UNIT;
+            if (place >= PLACE_OUTPUT) {
+                b.at[i] = place == PLACE_OUTPUT ? out : place == PLACE_INPUT ? in : NULL;
             }
         }
-        expected = plan.output;
-        d->multipliers_n += plan.weight_scales.count;
-        if (i == 0) {
-            d->inputs = plan.layer.inputs;
-            d->input_scale = plan.input_scale;
-            d->input_zero_point = (int8_t)plan.layer.input_zero_point;
+        ops[s->kind]->run((const uint8_t *)s + STEP_SIZE, &b.buffers);
+        if (s->last) {
+            return;
         }
-        if (i + 1u < d->layers_n && plan.layer.outputs > d->buffer_size[i & 1]) {
-            d->buffer_size[i & 1] = plan.layer.outputs;
-        }
-        d->outputs = plan.layer.outputs;
-        d->output_scale = plan.output_scale;
-        d->output_zero_point = (int8_t)plan.layer.output_zero_point;
-    }
-    return expected == output ? DIRECT_OK : DIRECT_GRAPH;
-}
-
-enum direct_status direct_open(struct direct *d, const uint8_t *tflite, size_t size) {
-    static const uint32_t identifier = 0x334C4654; /* "TFL3" */
-    const struct direct empty = {.refused_op = -1, .file = {tflite, (uint32_t)size, false}};
-    *d = empty;
-    struct flatbuffer *f = &d->file;
-    if (size < 8 || size > INT32_MAX || flatbuffer_u32(f, 4) != identifier) {
-        return DIRECT_NOT_TFLITE;
-    }
-    const uint32_t model = flatbuffer_follow(f, 0);
-    if (!f->bad && flatbuffer_field_u32(f, model, MODEL_VERSION, 0) != SCHEMA_VERSION) {
-        return f->bad ? DIRECT_TRUNCATED : DIRECT_NOT_TFLITE;
-    }
-    const struct flatbuffer_vector subgraphs = flatbuffer_field_vector(f, model, MODEL_SUBGRAPHS, 4);
-    if (f->bad || subgraphs.count != 1) {
-        return f->bad ? DIRECT_TRUNCATED : DIRECT_GRAPH;
-    }
-    const uint32_t graph = flatbuffer_element_table(f, subgraphs, 0);
-    const struct flatbuffer_vector inputs = flatbuffer_field_vector(f, graph, SUBGRAPH_INPUTS, 4);
-    const struct flatbuffer_vector outputs = flatbuffer_field_vector(f, graph, SUBGRAPH_OUTPUTS, 4);
-    d->codes = flatbuffer_field_vector(f, model, MODEL_OPERATOR_CODES, 4);
-    d->buffers = flatbuffer_field_vector(f, model, MODEL_BUFFERS, 4);
-    d->tensors = flatbuffer_field_vector(f, graph, SUBGRAPH_TENSORS, 4);
-    d->operators = flatbuffer_field_vector(f, graph, SUBGRAPH_OPERATORS, 4);
-    if (f->bad) {
-        return DIRECT_TRUNCATED;
-    }
-    if (d->operators.count > LAYERS_MAX) {
-        return DIRECT_TOO_LARGE;
-    }
-    d->layers_n = (uint8_t)d->operators.count;
-    const enum direct_status status = check_codes(d);
-    if (status != DIRECT_OK) {
-        return status;
-    }
-    if (inputs.count != 1 || outputs.count != 1 || d->layers_n == 0) {
-        return DIRECT_GRAPH;
-    }
-    return check_layers(d, direct_element(f, inputs, 0), direct_element(f, outputs, 0));
-}
-
-size_t direct_memory_size(const struct direct *d) {
-    return d->layers_n * sizeof(struct direct_layer) + d->multipliers_n * sizeof(struct quantized_multiplier) +
-           d->buffer_size[0] + d->buffer_size[1];
-}
-
-enum direct_status direct_attach(struct direct *d, void *memory, size_t size) {
-    if (size < direct_memory_size(d) || (uintptr_t)memory % alignof(struct direct_layer) != 0) {
-        return DIRECT_NO_MEMORY;
-    }
-    d->layers = memory;
-    struct quantized_multiplier *multipliers = (struct quantized_multiplier *)(d->layers + d->layers_n);
-    d->buffer[0] = (int8_t *)(multipliers + d->multipliers_n);
-    d->buffer[1] = d->buffer[0] + d->buffer_size[0];
-    for (uint32_t i = 0; i < d->layers_n; i++) {
-        struct layer_plan plan;
-        const enum direct_status status = direct_read_layer(d, i, &plan);
-        if (status != DIRECT_OK) {
-            return status;
-        }
-        plan.layer.multipliers = multipliers;
-        for (uint32_t row = 0; row < plan.weight_scales.count; row++) {
-            (void)row_multiplier(d, &plan, row, multipliers++);
-        }
-        d->layers[i] = plan.layer;
-    }
-    return DIRECT_OK;
-}
-
-static void run_layer(const struct direct_layer *layer, const int8_t *in, int8_t *out) {
-    const int8_t *weights = layer->weights;
-    const uint8_t *bias = layer->bias;
-    const struct quantized_multiplier *multiplier = layer->multipliers;
-    const int32_t zero_point = layer->input_zero_point;
-    for (uint32_t row = 0; row < layer->outputs; row++) {
-        int32_t sum = 0; /* 65535 products of at most 255 * 128 fit */
-        for (uint32_t i = 0; i < layer->inputs; i++) {
-            sum += weights[i] * (in[i] - zero_point);
-        }
-        weights += layer->inputs;
-        if (bias != NULL) {
-            const uint32_t b = bias[0] | (uint32_t)bias[1] << 8 | (uint32_t)bias[2] << 16 | (uint32_t)bias[3] << 24;
-            sum = (int32_t)((uint32_t)sum + b); /* wraps, as the interpreter's does */
-            bias += 4;
-        }
-        sum = multiply_twice_rounded(sum, *multiplier);
-        sum = (int32_t)((uint32_t)sum + (uint32_t)(int32_t)layer->output_zero_point);
-        sum = sum < layer->low ? layer->low : sum;
-        out[row] = (int8_t)(sum > layer->high ? layer->high : sum);
-        multiplier += layer->per_row;
-    }
-}
-
-void direct_run(const struct direct *d, const int8_t *in, int8_t *out) {
-    for (uint32_t i = 0; i < d->layers_n; i++) {
-        int8_t *result = i + 1u < d->layers_n ? d->buffer[i & 1] : out;
-        run_layer(&d->layers[i], in, result);
-        in = result;
+        s = (const struct step *)(const void *)((const uint8_t *)s + 4 * s->words);
     }
 }

@@ -7,6 +7,7 @@
 #include "sha256.h"
 
 enum { WHY_NOTHING = 0, WHY_FEATURE = 64 };
+enum { KIND_AUTOENCODER = 0, ROUNDING_TWICE = 2 };
 
 /* clamp(zero_point + floor((f - offset) * multiplier / 2^shift + 1/2)), without the overflow that adding the half to
  * the largest products would be. */
@@ -22,14 +23,13 @@ static int8_t quantize(int32_t feature, struct cbor *scaling, int8_t zero_point)
     return (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
 }
 
-void model_score(const struct model *m, const int32_t *features, struct model_score *out) {
+static void score_and_keep(const struct model *m, const int32_t *features, struct model_score *out, int8_t *back) {
     int8_t in[MODEL_FEATURES_MAX];
-    int8_t back[MODEL_FEATURES_MAX];
     struct cbor scaling = m->scaling;
     for (uint32_t i = 0; i < m->features_n; i++) {
-        in[i] = quantize(features[i], &scaling, m->network_state.input_zero_point);
+        in[i] = quantize(features[i], &scaling, m->network.input.zero_point);
     }
-    direct_run(&m->network_state, in, back);
+    network_run(&m->network, in, back);
     uint32_t error = 0;
     uint32_t largest = 0;
     uint8_t leading = 0;
@@ -48,19 +48,28 @@ void model_score(const struct model *m, const int32_t *features, struct model_sc
     out->why = out->anomalous ? (uint8_t)(WHY_FEATURE + leading) : WHY_NOTHING;
 }
 
+void model_score(const struct model *m, const int32_t *features, struct model_score *out) {
+    int8_t back[MODEL_FEATURES_MAX];
+    score_and_keep(m, features, out, back);
+}
+
 struct parts {
     const uint8_t *tflite;
     size_t tflite_size;
     uint32_t self_test_n;
     int32_t self_test[MODEL_FEATURES_MAX];
     uint32_t self_test_error;
+    const uint8_t *self_test_output; /* NULL: an image of version 1 has none */
+    size_t self_test_output_size;
+    uint32_t arena;
+    bool known; /* kind and rounding */
 };
 
 /* Fails unless every byte of the image is what wire.cddl says. */
 static bool read_image(struct model *m, const uint8_t *image, size_t size, struct parts *parts) {
     struct cbor c = {image, image + size, false};
-    (void)cbor_array(&c, 9, 9);
-    (void)cbor_uint(&c, 1, 1);
+    const bool first = cbor_array(&c, 9, 12) == 9;
+    (void)cbor_uint(&c, first ? 1 : 2, first ? 1 : 2);
     m->feature_set = (uint8_t)cbor_uint(&c, 0, UINT8_MAX);
     m->channels = (uint8_t)cbor_uint(&c, 1, 9);
     m->samples = (uint16_t)cbor_uint(&c, 32, 1024);
@@ -72,33 +81,46 @@ static bool read_image(struct model *m, const uint8_t *image, size_t size, struc
     }
     m->threshold = cbor_uint(&c, 0, UINT32_MAX);
     parts->tflite = cbor_bytes(&c, &parts->tflite_size);
-    (void)cbor_array(&c, 2, 2);
+    (void)cbor_array(&c, first ? 2 : 3, first ? 2 : 3);
     parts->self_test_n = cbor_array(&c, 1, MODEL_FEATURES_MAX);
     for (uint32_t i = 0; i < parts->self_test_n; i++) {
         parts->self_test[i] = cbor_int(&c);
     }
     parts->self_test_error = cbor_uint(&c, 0, UINT32_MAX);
+    parts->known = true;
+    if (!first) {
+        parts->self_test_output = cbor_bytes(&c, &parts->self_test_output_size);
+        parts->known = cbor_uint(&c, 0, 23) == KIND_AUTOENCODER;
+        parts->known = cbor_uint(&c, 0, 23) == ROUNDING_TWICE && parts->known;
+        parts->arena = cbor_uint(&c, 0, UINT32_MAX);
+    }
     return !c.bad && c.next == c.end;
 }
 
 static enum model_status check(struct model *m, const struct parts *parts) {
-    const struct direct *network = &m->network_state;
+    const struct network_end *in = &m->network.input;
+    const struct network_end *out = &m->network.output;
     const uint8_t set_size = feature_set_size(m->feature_set, m->channels);
+    if (!parts->known) {
+        return MODEL_KIND;
+    }
     if (set_size == 0) {
         return MODEL_FEATURE_SET;
     }
-    m->network = direct_open(&m->network_state, parts->tflite, parts->tflite_size);
-    if (m->network != DIRECT_OK) {
+    m->refused = network_open(&m->network, parts->tflite, parts->tflite_size);
+    if (m->refused != NETWORK_OK) {
         return MODEL_NETWORK;
     }
-    if (m->features_n != set_size || m->features_n != parts->self_test_n || m->features_n != network->inputs ||
-        m->features_n != network->outputs) {
+    if (m->features_n != set_size || m->features_n != parts->self_test_n || m->features_n != in->size ||
+        m->features_n != out->size ||
+        (parts->self_test_output != NULL && parts->self_test_output_size != m->features_n)) {
         return MODEL_FEATURES;
     }
-    if (network->input_scale != network->output_scale || network->input_zero_point != network->output_zero_point) {
+    if (in->type != NETWORK_INT8 || out->type != NETWORK_INT8 || in->scale != out->scale ||
+        in->zero_point != out->zero_point) {
         return MODEL_SCALES;
     }
-    m->memory_size = direct_memory_size(network);
+    m->memory_size = m->network.memory_size;
     return MODEL_OK;
 }
 
@@ -106,6 +128,7 @@ enum model_status model_open(struct model *m, const uint8_t *image, size_t image
                              size_t memory_size) {
     struct parts parts;
     memset(m, 0, sizeof *m);
+    memset(&parts, 0, sizeof parts);
     if (image_size == 0 || !read_image(m, image, image_size, &parts)) {
         return MODEL_MALFORMED;
     }
@@ -113,14 +136,17 @@ enum model_status model_open(struct model *m, const uint8_t *image, size_t image
     if (status != MODEL_OK) {
         return status;
     }
-    m->network = direct_attach(&m->network_state, memory, memory_size);
-    if (m->network != DIRECT_OK) {
+    m->refused = network_attach(&m->network, memory, memory_size);
+    if (m->refused != NETWORK_OK) {
         return MODEL_NO_MEMORY;
     }
     uint8_t digest[32];
     sha256(image, image_size, digest);
     memcpy(m->id, digest, sizeof m->id);
     struct model_score score;
-    model_score(m, parts.self_test, &score);
-    return score.error == parts.self_test_error ? MODEL_OK : MODEL_SELF_TEST;
+    int8_t output[MODEL_FEATURES_MAX];
+    score_and_keep(m, parts.self_test, &score, output);
+    const bool same = score.error == parts.self_test_error &&
+                      (parts.self_test_output == NULL || memcmp(output, parts.self_test_output, m->features_n) == 0);
+    return same ? MODEL_OK : MODEL_SELF_TEST;
 }

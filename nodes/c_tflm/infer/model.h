@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "cbor.h"
-#include "direct.h"
+#include "network.h"
 
 enum { MODEL_FEATURES_MAX = 64 };
 
@@ -16,10 +16,11 @@ enum model_status {
     MODEL_MALFORMED,   /* not the CBOR that wire.cddl describes, to its last byte */
     MODEL_FEATURE_SET, /* a feature set that this firmware does not compute */
     MODEL_FEATURES,    /* the set's features, the scaling, the self-test and the network differ in number */
-    MODEL_NETWORK,     /* `direct` refuses the .tflite: `network` says why */
+    MODEL_NETWORK,     /* the engine refuses the .tflite: `refused` and network.refused_op say why */
     MODEL_SCALES,      /* input and output of the network differ in scale or zero point */
     MODEL_NO_MEMORY,   /* `memory_size` bytes are needed, aligned as for a struct */
-    MODEL_SELF_TEST,   /* the network computes another error than the image says it must */
+    MODEL_SELF_TEST,   /* the network computes other outputs, or another error, than the image says it must */
+    MODEL_KIND,        /* a kind of model, or a rounding of its arithmetic, that this firmware does not know */
 };
 
 struct model {
@@ -30,9 +31,9 @@ struct model {
     uint8_t features_n;
     uint8_t id[8]; /* first bytes of the image's SHA-256 */
     uint32_t threshold;
-    size_t memory_size;         /* what model_open needs for this image, once the network has been read */
-    enum direct_status network; /* and network_state.refused_op */
-    struct direct network_state;
+    size_t memory_size;          /* what model_open needs for this image, once the network has been read */
+    enum network_status refused; /* with MODEL_NETWORK */
+    struct network network;
     struct cbor scaling; /* at its first element */
 };
 

@@ -18,7 +18,9 @@ const char *model_status_text(enum model_status status) {
     case MODEL_NO_MEMORY:
         return "the memory given is too small or not aligned";
     case MODEL_SELF_TEST:
-        return "the self-test gave another error than the image says";
+        return "the self-test gave another error than the image says, or other outputs";
+    case MODEL_KIND:
+        return "a kind of model, or a rounding, that this firmware does not know";
     }
     return "unknown status";
 }

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct down_message message;
     read_line(data, size);
     open_envelope(data, size);
-    if (message_read_down(data, size, &message) && message.type == MESSAGE_COMMAND && message.command.command_id == 0) {
+    if (message_read_down(data, size, &message) && message.type == MESSAGE_COMMAND && message.command.id == 0) {
         abort();
     }
     return 0;

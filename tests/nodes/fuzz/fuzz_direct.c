@@ -3,23 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "direct.h"
 #include "direct_seed.h"
+#include "network.h"
 
 static void open_and_run(const uint8_t *file, size_t size) {
-    struct direct d;
-    if (direct_open(&d, file, size) != DIRECT_OK) {
+    struct network n;
+    if (network_open(&n, file, size) != NETWORK_OK) {
         return;
     }
-    const size_t need = direct_memory_size(&d);
-    void *memory = malloc(need);
-    int8_t *in = calloc(d.inputs, 1);
-    int8_t *out = malloc(d.outputs);
-    if (memory == NULL || in == NULL || out == NULL || direct_attach(&d, memory, need) != DIRECT_OK) {
+    void *memory = malloc(n.memory_size);
+    const size_t in_size = n.input.type == NETWORK_INT8 ? n.input.size : 4 * (size_t)n.input.size;
+    const size_t out_size = n.output.type == NETWORK_INT8 ? n.output.size : 4 * (size_t)n.output.size;
+    void *in = malloc(in_size);
+    void *out = malloc(out_size);
+    if (memory == NULL || in == NULL || out == NULL || network_attach(&n, memory, n.memory_size) != NETWORK_OK) {
         abort();
     }
-    memset(in, size & 0xFF, d.inputs);
-    direct_run(&d, in, out);
+    memset(in, size & 0xFF, in_size);
+    network_run(&n, in, out);
     free(memory);
     free(in);
     free(out);

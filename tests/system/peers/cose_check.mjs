@@ -12,8 +12,8 @@ const cbor = new Encoder({ mapsAsObjects: false, useRecords: false, int64AsNumbe
 const folder = process.argv[2];
 const read = (name) => JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
 const bytes = (hex) => Buffer.from(hex, "hex");
-const UP = { 1: [17], 2: [5, 7], 3: [6], 4: [14], 7: [4, 5] };
-const DOWN = { 5: [6], 6: [2, 3] };
+const UP = { 1: [17, 18], 2: [5, 7], 3: [6], 4: [14, 15, 16], 7: [4, 5], 9: [8], 10: [5] };
+const DOWN = { 5: [6], 6: [2, 3], 8: [3], 11: [5, 6] };
 
 let checks = 0;
 let failures = 0;
@@ -233,8 +233,8 @@ function plainly(value) {
 function elements(message) {
   return Object.entries(message).flatMap(([name, value]) => {
     if (name === "features") return value === null ? [] : [value.feature_set, value.values];
-    if ((name === "detail" || name === "argument") && value === null) return [];
-    return name === "energy_uc" ? [Object.values(value)] : [value];
+    if (["detail", "argument", "signature"].includes(name) && value === null) return [];
+    return value !== null && typeof value === "object" ? [Object.values(value)] : [value];
   });
 }
 
@@ -296,7 +296,8 @@ function checkSerial({ cases }) {
 checkKeys(read("keys"));
 checkCcm(read("ccm"));
 checkEnvelopes(read("envelope"));
-for (const name of ["birth", "flag", "window", "health", "result", "ack", "command"]) checkMessages(read(name));
+const up = ["birth", "flag", "window", "health", "result", "sampled", "learner_state"];
+for (const name of [...up, "ack", "command", "offer", "chunk"]) checkMessages(read(name));
 checkSerial(read("serial"));
 console.log(`${checks} checks, ${failures} failures`);
 process.exitCode = failures === 0 ? 0 : 1;

@@ -2,15 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#include <energy_stm32l475_lis2dw12_lpuart.h> /* the board that the host plays */
 
 #include "wait.h"
 
-/* The board that the host plays: an STM32L4 in Stop 2 with its RTC, an accelerometer, a short-range radio. */
-static const uint32_t CURRENT_NA[ACTIVITIES] = {
-    [SLEEPING] = 1900, [SENSING] = 170000, [COMPUTING] = 8000000, [RADIATING] = 10000000};
-
 enum { BATTERY_FULL_MV = 3650, BATTERY_EMPTY_MV = 3000, BATTERY_C = 9360, TEMPERATURE_CDEG = 2150, LINK_DBM = -60 };
-enum { BEHIND_US = 100000 };
+enum { SAG_MV = 150 /* under the radio's load */, BEHIND_US = 100000 };
+enum { WHY_STUCK = 4, WHY_SATURATED = 5 };
 
 void host_start(struct host *host) {
     host->node_us = 0;
@@ -42,6 +42,23 @@ static uint64_t port_now_ms(void *context) {
     return host->node_us / 1000;
 }
 
+static bool within(const struct host *host, struct stretch stretch) {
+    const uint64_t now_s = host->node_us / 1000000;
+    return now_s >= stretch.from_s && now_s < stretch.to_s;
+}
+
+/* Spoils a window as the sensor's fault would. */
+static enum sample_status spoil(uint8_t why, int16_t *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (why == WHY_STUCK) {
+            out[i] = out[0];
+        } else if (why == WHY_SATURATED && i % 4 == 0) {
+            out[i] = INT16_MAX;
+        }
+    }
+    return why == SAMPLE_OVERRUN || why == SAMPLE_NO_ANSWER ? (enum sample_status)why : SAMPLE_OK;
+}
+
 static enum sample_status port_sample(void *context, int16_t *out, uint16_t samples, uint8_t channels) {
     struct host *host = context;
     if (host->source_ended) {
@@ -50,7 +67,8 @@ static enum sample_status port_sample(void *context, int16_t *out, uint16_t samp
     switch (source_read(host->source, host->node_us, out, samples, channels)) {
     case SOURCE_OK:
         host_sleep(host, UINT64_C(1000000000) * samples / host->rate_millihz);
-        return SAMPLE_OK;
+        return within(host, host->mishaps.faulty) ? spoil(host->mishaps.sensor_fault, out, (size_t)samples * channels)
+                                                  : SAMPLE_OK;
     case SOURCE_END:
         host->source_ended = true;
         return SAMPLE_NONE;
@@ -99,6 +117,41 @@ static uint16_t port_battery_mv(void *context) {
     return (uint16_t)(drop_mv < BATTERY_FULL_MV ? BATTERY_FULL_MV - drop_mv : 0);
 }
 
+static uint16_t port_battery_load_mv(void *context) {
+    const struct host *host = context;
+    const uint16_t mv = port_battery_mv(context);
+    if (within(host, host->mishaps.weak)) {
+        return host->mishaps.weak_mv;
+    }
+    return mv > SAG_MV ? (uint16_t)(mv - SAG_MV) : 0;
+}
+
+static bool port_store_read(void *context, enum store store, uint8_t slot, uint32_t at, uint8_t *out, uint32_t n) {
+    const struct host *host = context;
+    return store_file_read(host->flash, store, slot, at, out, n);
+}
+
+static bool port_store_erase(void *context, enum store store, uint8_t slot) {
+    const struct host *host = context;
+    return store_file_erase(host->flash, store, slot);
+}
+
+static bool port_store_write(void *context, enum store store, uint8_t slot, uint32_t at, const uint8_t *data,
+                             uint32_t n) {
+    const struct host *host = context;
+    return store_file_write(host->flash, store, slot, at, data, n);
+}
+
+static void port_restart(void *context) {
+    struct host *host = context;
+    host->restart = true;
+}
+
+static void port_storage(void *context) {
+    struct host *host = context;
+    host->storage = true;
+}
+
 static int16_t port_temperature_cdeg(void *context) {
     (void)context;
     return TEMPERATURE_CDEG;
@@ -127,6 +180,10 @@ static void port_event(void *context, enum node_event event, uint32_t value) {
         [EVENT_ANOMALOUS] = "anomalous",
         [EVENT_SENSOR_FAULT] = "sensor fault",
         [EVENT_MESSAGE_LOST] = "messages given up",
+        [EVENT_NOTICE] = "notice",
+        [EVENT_ALERT] = "alert output",
+        [EVENT_LEARNED] = "learned",
+        [EVENT_COLLECTED] = "collected window",
     };
     const struct host *host = context;
     if (!host->log) {
@@ -141,6 +198,8 @@ static void port_event(void *context, enum node_event event, uint32_t value) {
 }
 
 struct port host_port(struct host *host) {
+    static struct port_store store = {
+        .page = STORE_FILE_PAGE, .read = port_store_read, .erase = port_store_erase, .write = port_store_write};
     struct port port = {
         .context = host,
         .now_ms = port_now_ms,
@@ -154,9 +213,14 @@ struct port host_port(struct host *host) {
         .link_dbm = port_link_dbm,
         .identify = port_identify,
         .event = port_event,
+        .store = host->flash >= 0 ? &store : NULL,
+        .battery_load_mv = port_battery_load_mv,
+        .restart = port_restart,
+        .storage = port_storage,
     };
+    memcpy(store.size, STORE_FILE_SIZES, sizeof store.size);
     for (unsigned i = 0; i < ACTIVITIES; i++) {
-        port.current_na[i] = CURRENT_NA[i];
+        port.current_na[i] = ENERGY_CURRENT_NA[i];
     }
     return port;
 }

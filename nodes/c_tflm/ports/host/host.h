@@ -9,6 +9,21 @@
 #include "node.h"
 #include "persist_file.h"
 #include "source.h"
+#include "store_file.h"
+
+/* A stretch of node time in which something is not as it should be; 0, 0: never. */
+struct stretch {
+    uint64_t from_s;
+    uint64_t to_s;
+};
+
+/* What can be made to go wrong. */
+struct mishaps {
+    uint8_t sensor_fault; /* why code, from stuck to no answer */
+    struct stretch faulty;
+    uint16_t weak_mv; /* the battery under load, while it is weak */
+    struct stretch weak;
+};
 
 struct host {
     const struct link_operations *operations;
@@ -21,7 +36,11 @@ struct host {
     uint64_t node_us;
     uint64_t due_us; /* the monotonic time that belongs to node_us */
     const struct energy *energy;
+    struct mishaps mishaps;
+    int flash; /* store_file.h; -1: none */
     bool log;
+    bool restart; /* asked for by the gateway */
+    bool storage;
 };
 
 /* Node time starts at 0. */

@@ -9,7 +9,7 @@
 #include "options.h"
 #include "wait.h"
 
-enum { EXIT_REFUSES = 3, DRAIN_US = 5000000, DRAIN_PAUSE_MS = 200, IMAGE_MAX = 1 << 20 };
+enum { RESET_SOFTWARE = 2, EXIT_REFUSES = 3, DRAIN_US = 5000000, DRAIN_PAUSE_MS = 200, IMAGE_MAX = 1 << 20 };
 
 struct loaded_model {
     struct model model;
@@ -69,8 +69,20 @@ static void open_state(const char *path, struct host *host, const struct port *p
     }
 }
 
+/* What lies outside the core. */
+struct outside {
+    struct learner learner;
+    struct slow slow;
+    uint32_t rate_millihz;
+    uint8_t channels;
+};
+
+/* Whoever can reach this program's files needs no signature to change them; firmware it takes from nobody. */
+static const struct image_rules RULES = {
+    .board = "host", .unsigned_stores = 1 << STORE_MODEL | 1 << STORE_CONFIG | 1 << STORE_LEARNER, .running = -1};
+
 static struct node_config configure(const struct options *options, const struct loaded_model *loaded,
-                                    uint8_t source_channels) {
+                                    struct outside *outside) {
     const bool model = options->model != NULL && !loaded->broken;
     const uint8_t most = model ? loaded->model.channels : NODE_CHANNELS_MAX;
     const uint32_t samples = options->samples != 0 ? options->samples : model ? loaded->model.samples : 128;
@@ -81,10 +93,26 @@ static struct node_config configure(const struct options *options, const struct 
         .heartbeat_ms = options->heartbeat_ms,
         .listen_ms = (uint16_t)options->listen_ms,
         .samples = (uint16_t)samples,
-        .channels = source_channels < most ? source_channels : most,
+        .channels = outside->channels < most ? outside->channels : most,
         .window_every = (uint16_t)(options->window_every_given ? options->window_every : options->model == NULL),
         .flag_repeat = (uint16_t)options->flag_repeat,
         .model_broken = loaded->broken,
+        .feature_set = (uint8_t)(options->feature_set != 0 ? options->feature_set
+                                 : model                   ? loaded->model.feature_set
+                                                           : 0),
+        .rate_millihz = outside->rate_millihz,
+        .short_samples = (uint16_t)(options->short_samples < samples ? options->short_samples : 0),
+        .whole_every = (uint8_t)options->whole_every,
+        .learner = options->learn != 0 ? &outside->learner : NULL,
+        .setup = {.windows = (uint16_t)options->learn, .events_ppb = options->events_ppb},
+        .slow = options->feature_set == FEATURE_SET_SLOW ? &outside->slow : NULL,
+        .judge_slow = slow_judge,
+        .limits = options->limits,
+        .alert = options->alert,
+        .radio_min_mv = (uint16_t)options->radio_min_mv,
+        .firmware_counter = options->firmware_counter,
+        .rules = &RULES,
+        .updates = &NODE_UPDATES,
     };
     memcpy(config.kid, options->kid, sizeof config.kid);
     memcpy(config.secret, options->secret, sizeof config.secret);
@@ -157,6 +185,11 @@ static void print_summary(const struct node *node, const char *kid_hex) {
     print_number("not_sent", c->not_sent);
     print_number("not_kept", c->not_kept);
     print_number("unnumbered", c->unnumbered);
+    print_number("glances", c->glances);
+    print_number("deferred", c->deferred);
+    print_number("restarts", c->restarts);
+    print_number("collected", c->collected);
+    print_number("learned", c->learned);
     print_number("epoch", kept->downlink.epoch);
     print_number("next_seq", kept->ceiling.next_seq);
     print_number("next_partial_iv", kept->ceiling.next_partial_iv);
@@ -165,13 +198,14 @@ static void print_summary(const struct node *node, const char *kid_hex) {
     puts("}");
 }
 
-static void open_outside(const struct options *options, struct host *host, uint8_t *channels) {
+static void open_outside(const struct options *options, struct host *host, struct outside *outside) {
     char error[LINK_ERROR_SIZE] = "";
     host->source = source_open(options->source, options->seed, error, sizeof error);
     if (host->source == NULL) {
         give_up("--source", error);
     }
-    source_rate(host->source, &host->rate_millihz, channels);
+    source_rate(host->source, &host->rate_millihz, &outside->channels);
+    outside->rate_millihz = host->rate_millihz;
     host->operations = options->link;
     host->link = options->link->open(options->address, options->kid_hex, error);
     if (host->link == NULL) {
@@ -183,27 +217,39 @@ int main(int argc, char **argv) {
     static struct node node;
     static struct node_kept kept;
     static int16_t samples[NODE_SAMPLES_MAX * NODE_CHANNELS_MAX];
+    static struct outside outside;
     struct options options;
     struct loaded_model loaded = {0};
-    uint8_t channels;
     options_read(argc, argv, &options);
     wait_init();
-    struct host host = {.speed = options.speed, .log = options.log, .energy = &kept.energy};
+    struct host host = {
+        .speed = options.speed, .log = options.log, .energy = &kept.energy, .mishaps = options.mishaps, .flash = -1};
+    if (options.flash != NULL && (host.flash = store_file_open(options.flash)) < 0) {
+        give_up(options.flash, strerror(errno));
+    }
     const struct port port = host_port(&host);
     if (options.model != NULL) {
         load_model(options.model, &loaded);
     }
     open_state(options.state, &host, &port);
-    open_outside(&options, &host, &channels);
-    const struct node_config config = configure(&options, &loaded, channels);
+    open_outside(&options, &host, &outside);
+    struct node_config config = configure(&options, &loaded, &outside);
     struct model *model = options.model != NULL && !loaded.broken ? &loaded.model : NULL;
     host_start(&host);
-    if (node_init(&node, &config, &port, model, samples, &kept) == NODE_NO_RECORD) {
-        fprintf(stderr, "stethos-node: %s: no valid record; refuses to send and needs a new key\n", options.state);
-    } else {
-        run(&node, &host, options.steps);
-    }
-    const bool refuses = node.state != NODE_RUNNING;
+    do {
+        host.restart = false;
+        if (node_init(&node, &config, &port, model, samples, &kept) == NODE_NO_RECORD) {
+            fprintf(stderr, "stethos-node: %s: no valid record; refuses to send and needs a new key\n", options.state);
+        } else {
+            run(&node, &host, options.steps);
+        }
+        if (host.restart) {
+            memset(&kept, 0, sizeof kept);
+            memset(&outside.learner, 0, sizeof outside.learner);
+            config.reset_cause = RESET_SOFTWARE;
+        }
+    } while (host.restart);
+    const bool refuses = node.state != NODE_RUNNING && !host.storage;
     node_stop(&node);
     print_summary(&node, options.kid_hex);
     host.operations->close(host.link);

@@ -26,6 +26,18 @@ static const char USAGE[] =
     "  --hardware NAME       what its Birth says (host)\n"
     "  --seed N              another machine of the same kind (0)\n"
     "  --steps N             end after so many wakes\n"
+    "  --flash FILE          its flash slots; without one nothing that is learned outlives the program\n"
+    "  --feature-set N       1 statistics, 2 however it is mounted, 3 slow sensors (1)\n"
+    "  --short N             look at N samples first, and at the whole window unless they are plainly normal\n"
+    "  --whole-every N       all the same at the whole window in every n-th wake (16)\n"
+    "  --learn N             learn from N windows what is normal\n"
+    "  --events-ppb N        false alarms in 10^9 windows that the learner allows itself\n"
+    "  --limits LOW:HIGH     of the first channel of a slow sensor\n"
+    "  --alert AFTER:CLEAR   looks in a row until the alert output is switched on, and off; 0: by command\n"
+    "  --radio-min-mv N      below it nothing is sent\n"
+    "  --firmware-counter N  what its Birth says (0)\n"
+    "  --sensor-fault WHY@FROM:TO   stuck, saturated, overrun or no_answer, in these seconds\n"
+    "  --weak MV@FROM:TO     the battery under load, in these seconds\n"
     "  --log                 tell what happens, on stderr\n";
 
 static _Noreturn void refuse(const char *what, const char *value) {
@@ -124,6 +136,18 @@ enum option_name {
     SEED,
     STEPS,
     LOG,
+    FLASH,
+    FEATURE_SET,
+    SHORT,
+    WHOLE_EVERY,
+    LEARN,
+    EVENTS_PPB,
+    LIMITS,
+    ALERT,
+    RADIO_MIN_MV,
+    FIRMWARE_COUNTER,
+    SENSOR_FAULT,
+    WEAK,
     HELP,
     OPTIONS,
 };
@@ -147,9 +171,105 @@ static const struct option LONG_OPTIONS[] = {
     {"seed", required_argument, NULL, SEED},
     {"steps", required_argument, NULL, STEPS},
     {"log", no_argument, NULL, LOG},
+    {"flash", required_argument, NULL, FLASH},
+    {"feature-set", required_argument, NULL, FEATURE_SET},
+    {"short", required_argument, NULL, SHORT},
+    {"whole-every", required_argument, NULL, WHOLE_EVERY},
+    {"learn", required_argument, NULL, LEARN},
+    {"events-ppb", required_argument, NULL, EVENTS_PPB},
+    {"limits", required_argument, NULL, LIMITS},
+    {"alert", required_argument, NULL, ALERT},
+    {"radio-min-mv", required_argument, NULL, RADIO_MIN_MV},
+    {"firmware-counter", required_argument, NULL, FIRMWARE_COUNTER},
+    {"sensor-fault", required_argument, NULL, SENSOR_FAULT},
+    {"weak", required_argument, NULL, WEAK},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
+
+/* Two numbers with a colon between them. */
+static void read_pair(const char *what, const char *text, int64_t least, int64_t most, int64_t out[2]) {
+    const char *start = text;
+    errno = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        char *end;
+        out[i] = strtoll(start, &end, 10);
+        if (errno != 0 || end == start || *end != (i == 0 ? ':' : '\0') || out[i] < least || out[i] > most) {
+            refuse(what, text);
+        }
+        start = end + 1;
+    }
+}
+
+static struct stretch read_stretch(const char *what, const char *text) {
+    int64_t pair[2];
+    const char *at = strchr(text, '@');
+    if (at == NULL) {
+        refuse(what, text);
+    }
+    read_pair(what, at + 1, 0, UINT32_MAX, pair);
+    return (struct stretch){(uint64_t)pair[0], (uint64_t)pair[1]};
+}
+
+static uint8_t read_fault(const char *text) {
+    static const char *const NAMES[] = {"stuck@", "saturated@", "overrun@", "no_answer@"};
+    for (uint8_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (strncmp(text, NAMES[i], strlen(NAMES[i])) == 0) {
+            return (uint8_t)(4 + i);
+        }
+    }
+    refuse("--sensor-fault", text);
+}
+
+static void take_mishap(int option, const char *value, struct options *out) {
+    struct mishaps *mishaps = &out->mishaps;
+    if (option == SENSOR_FAULT) {
+        mishaps->sensor_fault = read_fault(value);
+        mishaps->faulty = read_stretch("--sensor-fault", value);
+    } else {
+        char *end;
+        mishaps->weak_mv = (uint16_t)strtoul(value, &end, 10);
+        mishaps->weak = read_stretch("--weak", value);
+        if (*end != '@') {
+            refuse("--weak", value);
+        }
+    }
+}
+
+static void take_judgement(int option, const char *value, struct options *out) {
+    int64_t pair[2];
+    switch (option) {
+    case FEATURE_SET:
+        out->feature_set = (uint32_t)read_number("--feature-set", value, 1, 3);
+        break;
+    case SHORT:
+        out->short_samples = (uint32_t)read_number("--short", value, 32, NODE_SAMPLES_MAX);
+        break;
+    case WHOLE_EVERY:
+        out->whole_every = (uint32_t)read_number("--whole-every", value, 1, UINT8_MAX);
+        break;
+    case LEARN:
+        out->learn = (uint32_t)read_number("--learn", value, 24, LEARNER_WINDOWS_MAX);
+        break;
+    case EVENTS_PPB:
+        out->events_ppb = (uint32_t)read_number("--events-ppb", value, 1, 1000000000);
+        break;
+    case LIMITS:
+        read_pair("--limits", value, INT16_MIN, INT16_MAX, pair);
+        out->limits = (struct slow_limits){.low = {(int16_t)pair[0]}, .high = {(int16_t)pair[1]}, .set = 3};
+        break;
+    case ALERT:
+        read_pair("--alert", value, 0, UINT8_MAX, pair);
+        out->alert = (struct alert_policy){.raise_after = (uint8_t)pair[0], .clear_after = (uint8_t)pair[1]};
+        break;
+    case RADIO_MIN_MV:
+        out->radio_min_mv = (uint32_t)read_number("--radio-min-mv", value, 0, UINT16_MAX);
+        break;
+    default:
+        take_mishap(option, value, out);
+        break;
+    }
+}
 
 static void take_schedule(int option, const char *value, struct options *out) {
     switch (option) {
@@ -220,6 +340,12 @@ static void take(int option, const char *value, struct options *out) {
     case LOG:
         out->log = true;
         break;
+    case FLASH:
+        out->flash = value;
+        break;
+    case FIRMWARE_COUNTER:
+        out->firmware_counter = (uint32_t)read_number("--firmware-counter", value, 0, UINT32_MAX);
+        break;
     case HELP:
         fputs(USAGE, stdout);
         exit(0);
@@ -253,6 +379,8 @@ void options_read(int argc, char **argv, struct options *out) {
         }
         if (option >= ID && option <= KEY_FILE) {
             take_identity(option, optarg, out);
+        } else if (option >= FEATURE_SET && option <= WEAK && option != FIRMWARE_COUNTER) {
+            take_judgement(option, optarg, out);
         } else {
             take(option, optarg, out);
         }

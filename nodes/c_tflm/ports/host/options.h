@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "host.h"
 #include "link.h"
 #include "node.h"
 
@@ -25,7 +26,18 @@ struct options {
     uint32_t window_every;
     bool window_every_given;
     uint32_t flag_repeat;
-    uint32_t steps; /* 0: no end */
+    uint32_t steps;    /* 0: no end */
+    const char *flash; /* NULL: none */
+    uint32_t feature_set;
+    uint32_t short_samples;
+    uint32_t whole_every;
+    uint32_t learn; /* windows; 0: no learner */
+    uint32_t events_ppb;
+    uint32_t radio_min_mv;
+    uint32_t firmware_counter;
+    struct slow_limits limits;
+    struct alert_policy alert;
+    struct mishaps mishaps;
     uint64_t seed;
     double speed;
     bool log;

@@ -1,0 +1,162 @@
+#include "board.h"
+
+#include <string.h>
+
+#include "ceiling.h"
+#include "chip.h"
+#include "cortex.h"
+
+enum { BLINKS = 6, BLINK_MS = 250, SAMPLES_DEFAULT = 128 };
+
+static uint64_t port_now_ms(void *context) {
+    const struct board *board = context;
+    return time_now_ms(board->time);
+}
+
+static enum sample_status port_sample(void *context, int16_t *out, uint16_t samples, uint8_t channels) {
+    struct board *board = context;
+    time_pace(board->time, PACE_SENSE);
+    const enum sample_status status = source_sample(board->source, out, samples, channels);
+    time_pace(board->time, PACE_COMPUTE);
+    return status;
+}
+
+static bool port_send(void *context, const uint8_t *envelope, size_t n) {
+    struct board *board = context;
+    time_pace(board->time, PACE_RADIO);
+    return cobs_uart_send(board->registers, &board->line, envelope, n);
+}
+
+static size_t port_receive(void *context, uint8_t *out, size_t size, uint32_t *left_ms) {
+    struct board *board = context;
+    time_pace(board->time, PACE_RADIO);
+    return cobs_uart_receive(board->registers, &board->line, board->time, out, size, left_ms);
+}
+
+static bool port_persist_read(void *context, uint8_t slot, uint8_t *out) {
+    const struct board *board = context;
+    return persist_read(board->persist, slot, out);
+}
+
+static bool port_persist_write(void *context, uint8_t slot, const uint8_t *record) {
+    const struct board *board = context;
+    return persist_write(board->persist, slot, record);
+}
+
+static uint16_t port_battery_mv(void *context) {
+    const struct board *board = context;
+    return source_battery_mv(board->source);
+}
+
+static int16_t port_temperature_cdeg(void *context) {
+    const struct board *board = context;
+    return source_temperature_cdeg(board->source);
+}
+
+static int16_t port_link_dbm(void *context) {
+    (void)context;
+    return PORT_LINK_NONE; /* a wire */
+}
+
+static void port_identify(void *context) {
+    const struct board *board = context;
+    for (unsigned i = 0; i < 2 * BLINKS; i++) {
+        chip_lamp(board->registers, i % 2 == 0);
+        time_pass(board->registers, board->time, BLINK_MS);
+    }
+}
+
+static uint32_t port_stop_refused(void *context) {
+    const struct board *board = context;
+    return time_refused(board->time);
+}
+
+static void port_restart(void *context) {
+    const struct board *board = context;
+    register_write(board->registers, SCB_AIRCR, SCB_AIRCR_RESET);
+}
+
+static void port_storage(void *context) {
+    const struct board *board = context;
+    time_storage(board->time);
+}
+
+struct port board_port(struct board *board) {
+    struct port port = {
+        .context = board,
+        .now_ms = port_now_ms,
+        .sample = port_sample,
+        .send = port_send,
+        .receive = port_receive,
+        .persist_read = port_persist_read,
+        .persist_write = port_persist_write,
+        .battery_mv = port_battery_mv,
+        .temperature_cdeg = port_temperature_cdeg,
+        .link_dbm = port_link_dbm,
+        .identify = port_identify,
+        .store = &BOARD_STORE,
+        .stop_refused = port_stop_refused,
+        .restart = port_restart,
+        .storage = port_storage,
+    };
+    memcpy(port.current_na, CHIP_CURRENT_NA, sizeof port.current_na);
+    return port;
+}
+
+static const struct config_page *find_config(struct board *board) {
+    bool refused;
+    uint32_t size;
+    const void *payload = board_payload(board, STORE_CONFIG, &size, &refused);
+    const struct config_page *config = payload;
+    return payload != NULL && size >= sizeof *config && config_page_valid(config) ? config : NULL;
+}
+
+enum board_fault board_start(struct board *board, const struct registers *r, struct timebase *time) {
+    memset(board, 0, sizeof *board);
+    board->registers = r;
+    board->time = time;
+    board->config = find_config(board);
+    if (board->config == NULL) {
+        return BOARD_NO_CONFIG;
+    }
+    board->persist = persist_open(r);
+    board->source = source_open(r, board->config, time);
+    if (board->source == NULL) {
+        return BOARD_NO_SENSOR;
+    }
+    if (!cobs_uart_start(r, &board->line, chip_line_base(), chip_uart_clock_hz(), board->config->baud)) {
+        return BOARD_NO_LINE;
+    }
+    chip_uart_listen(r);
+    return BOARD_OK;
+}
+
+bool board_provision(struct board *board, const struct port *port) {
+    /* Nothing has been sent before the mark is durable: a cut in between provisions once more, and harms nothing. */
+    return !persist_is_fresh(board->persist) || (ceiling_provision(port) && persist_used(board->persist));
+}
+
+struct node_config board_node_config(const struct config_page *page, const struct model *model, bool model_broken,
+                                     struct learner *learner, uint8_t reset_cause, const char *firmware) {
+    const uint16_t wanted = model != NULL ? model->samples : SAMPLES_DEFAULT;
+    const uint8_t most = model != NULL ? model->channels : NODE_CHANNELS_MAX;
+    struct node_config config = {
+        .hardware = page->hardware,
+        .firmware = firmware,
+        .wake_ms = page->wake_ms,
+        .heartbeat_ms = page->heartbeat_ms,
+        .listen_ms = page->listen_ms,
+        .samples = page->samples != 0 ? page->samples : wanted,
+        .channels = page->channels < most ? page->channels : most,
+        .reset_cause = reset_cause,
+        .window_every = page->window_every,
+        .flag_repeat = page->flag_repeat,
+        .model_broken = model_broken,
+        .rate_millihz = page->rate_millihz,
+        .learner = page->learn != 0 ? learner : NULL,
+        .setup = {.windows = page->learn},
+    };
+    memcpy(config.kid, page->kid, sizeof config.kid);
+    memcpy(config.secret, page->secret, sizeof config.secret);
+    return config;
+}

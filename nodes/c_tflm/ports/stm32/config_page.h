@@ -1,0 +1,38 @@
+/* The configuration of a node, as it lies in its slot of the flash (core/store.h): what provisioning writes
+ * (provision.py), so that one firmware serves every node. Little-endian; under one version the layout stays. */
+#ifndef STETHOS_CONFIG_PAGE_H
+#define STETHOS_CONFIG_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_sensor { SENSOR_NONE, SENSOR_LSM6DSL, SENSOR_MPU6050, SENSOR_LIS2DW12, SENSORS };
+
+enum { CONFIG_VERSION = 1, CONFIG_TEXT = 24 };
+
+struct config_page {
+    uint32_t magic; /* "STCF" */
+    uint16_t version;
+    uint16_t size; /* of this struct */
+    uint8_t kid[4];
+    uint8_t secret[16];
+    uint32_t wake_ms;
+    uint32_t heartbeat_ms;
+    uint32_t baud;
+    uint32_t rate_millihz;
+    uint16_t listen_ms;
+    uint16_t samples; /* per channel in one window; 0: what the model wants */
+    uint16_t window_every;
+    uint16_t flag_repeat;
+    uint8_t channels;
+    uint8_t sensor;
+    uint16_t learn; /* windows to learn from what is normal; 0: no learner */
+    uint8_t reserved[4];
+    char hardware[CONFIG_TEXT + 4]; /* ends in a zero */
+};
+
+/* True: of this version, and within what the core takes. Its slot has said already that it is whole. */
+bool config_page_valid(const struct config_page *page);
+
+#endif

@@ -1,0 +1,128 @@
+"""Make a node of a board: its configuration, key and model as an Intel HEX file beside the firmware.
+
+    python provision.py --board stm32l4 --key-file pump-1.key --model image.cbor --sensor lsm6dsl node.hex
+
+Every flash tool takes the file, and so does QEMU (`-device loader,file=node.hex`). What is in it lies in slot A of its
+store, complete, active and confirmed, as core/slots.h has it; slot B is for what comes over the air. The key must be
+one that no node has used: `stethos node add` gives it out, one line of id and secret.
+"""
+
+from __future__ import annotations
+
+import argparse
+import binascii
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_MODEL, STORE_CONFIG = 0, 1
+SENSORS = ("none", "lsm6dsl", "mpu6050", "lis2dw12")
+CONFIG = struct.Struct("<4sHH4s16s4I4H2BH4x28s")
+WORD = 8
+SPARES = 4  # words for each mark of a slot's head
+MARKS = (b"complete", b"activate", b"confirm!")
+
+
+@dataclass(frozen=True)
+class Board:
+    """Where things lie in the flash of a board: chip_layout.h."""
+
+    name: str
+    config: int
+    model: int
+    size: int  # of a slot of the model
+    head: int  # bytes before a slot's payload
+
+
+BOARDS = {
+    "stm32l4": Board("b-l475e-iot01a", 0x0807_2000, 0x0806_0000, 0x1_0000, 0x800),
+    "stm32f4": Board("stm32f4", 0x0802_0000, 0x0806_0000, 0x2_0000, 0x200),
+}
+
+
+def slot(board: Board, store: int, payload: bytes, counter: int = 1) -> bytes:
+    """Slot A with a payload that is in use: manifest (core/image.h), its CRC, marks, then the payload."""
+    manifest = struct.pack("<4sBB2x16sII32s64x", b"STI1", store, 0, board.name.encode(), counter, len(payload),
+                           hashlib.sha256(payload).digest())  # fmt: skip
+    crc = binascii.crc32(manifest)
+    marks = b"".join(mark.ljust(WORD * SPARES, b"\xff") for mark in MARKS)
+    head = manifest + struct.pack("<II", crc, crc ^ 0xFFFF_FFFF) + marks
+    whole = head.ljust(board.head, b"\xff") + payload
+    return whole + b"\xff" * (-len(whole) % WORD)
+
+
+def configuration(options: argparse.Namespace) -> bytes:
+    """The configuration: struct config_page."""
+    kid, secret = map(bytes.fromhex, options.key_file.read_text(encoding="ascii").split())
+    if (len(kid), len(secret)) != (4, 16):
+        raise SystemExit(f"{options.key_file}: not a line of id and secret")
+    name = options.hardware.encode()
+    if not 1 <= len(name) <= 24:
+        raise SystemExit("--hardware: 1 to 24 bytes")
+    return CONFIG.pack(
+        b"STCF", 1, CONFIG.size, kid, secret, options.wake_ms, options.heartbeat_ms, options.baud,
+        round(options.rate * 1000), options.listen_ms, options.samples, options.window_every, options.flag_repeat,
+        options.channels, SENSORS.index(options.sensor), options.learn, name,
+    )  # fmt: skip
+
+
+def intel_hex(parts: dict[int, bytes]) -> Iterator[str]:
+    """The lines of the file: extended linear addresses, 16 bytes a line, end."""
+
+    def line(kind: int, address: int, data: bytes) -> str:
+        record = bytes([len(data), address >> 8 & 0xFF, address & 0xFF, kind]) + data
+        return f":{(record + bytes([-sum(record) & 0xFF])).hex().upper()}"
+
+    for begin, content in sorted(parts.items()):
+        upper = -1
+        for at in range(begin, begin + len(content), 16):
+            if at >> 16 != upper:
+                upper = at >> 16
+                yield line(4, 0, upper.to_bytes(2, "big"))
+            yield line(0, at & 0xFFFF, content[at - begin : min(at - begin + 16, len(content))])
+    yield line(1, 0, b"")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line; schedule and names are those of stethos-node."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="the HEX file")
+    parser.add_argument("--board", choices=BOARDS, required=True)
+    parser.add_argument("--key-file", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="model image; without one the node sends windows for training")
+    parser.add_argument("--sensor", choices=SENSORS, default="lsm6dsl")
+    parser.add_argument("--rate", type=float, default=208.0, help="samples a second")
+    parser.add_argument("--channels", type=int, default=6)
+    parser.add_argument("--samples", type=int, default=0, help="per channel in one window; 0: what the model wants")
+    parser.add_argument("--learn", type=int, default=0, help="windows to learn from what is normal; 0: no learner")
+    parser.add_argument("--wake-ms", type=int, default=10_000)
+    parser.add_argument("--heartbeat-ms", type=int, default=3_600_000)
+    parser.add_argument("--listen-ms", type=int, default=500)
+    parser.add_argument("--window-every", type=int, help="0 with a model, else 1")
+    parser.add_argument("--flag-repeat", type=int, default=1)
+    parser.add_argument("--baud", type=int, default=115_200)
+    parser.add_argument("--hardware", help="what its Birth says; the board's name unless given")
+    return parser
+
+
+def main() -> None:
+    """Write the file."""
+    options = arguments().parse_args()
+    board = BOARDS[options.board]
+    options.hardware = options.hardware or board.name
+    if options.window_every is None:
+        options.window_every = 0 if options.model else 1
+    parts = {board.config: slot(board, STORE_CONFIG, configuration(options))}
+    if options.model:
+        model = slot(board, STORE_MODEL, options.model.read_bytes())
+        if len(model) > board.size:
+            raise SystemExit(f"{options.model}: too large for its slot by {len(model) - board.size} bytes")
+        parts[board.model] = model
+    options.out.touch(mode=0o600)  # there is a key in it
+    options.out.write_text("\n".join(intel_hex(parts)) + "\n", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()

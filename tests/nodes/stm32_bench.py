@@ -1,0 +1,175 @@
+"""The L4 port on the fake of its registers (tests/nodes/fakes), as one library; a Bench is a board with its power."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+from collections.abc import Callable
+from ctypes import c_int16, c_int64, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p, create_string_buffer
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tests.nodes.library import FLAGS, ROOT
+
+FAKES = ROOT / "tests" / "nodes" / "fakes"
+NODE = ROOT / "nodes" / "c_tflm"
+COMMON = (
+    "board", "board_store", "cobs_uart", "config_page", "persist_flash", "record_log", "sensor", "lsm6dsl", "mpu6050",
+    "lis2dw12", "source_sensor", "rtc",
+)  # fmt: skip
+CHIP = ("chip", "flash", "uart", "adc", "time", "clock", "power", "power_text", "backup", "watchdog", "i2c_dma")
+
+# enum fake_count
+SEEN = (
+    "stop2", "stop1", "stop_ignored", "stop_debug", "sleep", "shutdown", "no_wake", "dma_bytes", "dma_bytes_asleep",
+    "unclocked", "protected", "too_fast", "erases", "programs", "program_errors", "ecc_errors", "watchdog", "unhandled",
+    "uart_lost",
+)  # fmt: skip
+# enum stop_refused
+REASONS = (
+    "entered", "low_power_run", "exti_pending", "wake_flag", "interrupt", "rtc_busy", "no_wake", "debug", "flash_busy",
+    "dma", "transmitting", "clock_kept", "sleepdeep_lost", "ignored",
+)  # fmt: skip
+POWER_CUT, OPTIONS_LOADED, SHUT_DOWN, WATCHDOG = -1, -2, -3, -4
+SENSORS = ("lsm6dsl", "mpu6050", "lis2dw12")
+SAMPLED, OVERRUN, SILENT = 0, 1, 2
+SENSE, RADIO, COMPUTE = 0, 1, 2
+
+
+@cache
+def bench_library(build: Path) -> ctypes.CDLL:
+    """Compiled against the node's library in `build`."""
+    ports = [NODE / "ports" / "stm32" / f"{name}.c" for name in COMMON]
+    ports += [NODE / "ports" / "stm32l4" / f"{name}.c" for name in CHIP]
+    include = [FAKES, NODE / "ports" / "stm32", NODE / "ports" / "stm32l4", NODE / "core", NODE / "infer"]
+    with TemporaryDirectory() as folder:
+        library = Path(folder) / "bench.so"
+        command = ["cc", *FLAGS, *(f"-I{path}" for path in include), "-isystem", str(build / "gen"), "-o", str(library)]
+        command += [*map(str, sorted(FAKES.glob("*.c"))), *map(str, ports)]
+        command += [f"-L{build}", "-lstethos-node", f"-Wl,-rpath,{build}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        loaded = ctypes.CDLL(str(library))
+    loaded.bench_new.restype = c_void_p
+    for name in ("now_us", "now_ms"):
+        getattr(loaded, f"bench_{name}").restype = c_uint64
+    for name in ("seen", "peek", "stops", "heard", "line_lost", "acknowledged", "windows"):
+        getattr(loaded, f"bench_{name}").restype = c_uint32
+    loaded.bench_ceiling_open.restype = c_int64
+    loaded.bench_supply_mv.restype = c_uint16
+    loaded.bench_reset_cause.restype = c_uint8
+    loaded.bench_flash.restype = ctypes.POINTER(c_uint8)
+    return loaded
+
+
+class Bench:
+    """One board. A call into the port may end in a loss of power or a reset: a negative number, as bench.c has it."""
+
+    def __init__(self, build: Path) -> None:
+        self._library = bench_library(build)
+        self._bench = c_void_p(self._library.bench_new())
+        self._kept: list[object] = []
+
+    def close(self) -> None:
+        self._library.bench_free(self._bench)
+
+    def call(self, name: str, *arguments: object) -> int:
+        return getattr(self._library, f"bench_{name}")(self._bench, *arguments)
+
+    def fault(self, what: str, value: int = 1) -> None:
+        self._library.bench_fault(self._bench, what.encode(), c_uint32(value))
+
+    def start(self) -> Bench:
+        """A board's first start sets the level of its brown-out reset, and is a restart."""
+        if (result := self.call("start")) == OPTIONS_LOADED:
+            result = self.reset().call("start")
+        assert result == 1
+        return self
+
+    def boot(self) -> int:
+        """What firmware.c does up to the first wake."""
+        if (result := self.call("boot")) == OPTIONS_LOADED:
+            result = self.reset(1 << 28).call("boot")
+        return result
+
+    def reset(self, flags: int = 0) -> Bench:
+        self.call("reset", c_uint32(flags))
+        return self
+
+    @property
+    def now_us(self) -> int:
+        return self.call("now_us")
+
+    @property
+    def now_ms(self) -> int:
+        """On the node's clock."""
+        return self.call("now_ms")
+
+    def seen(self, what: str) -> int:
+        return self.call("seen", SEEN.index(what))
+
+    def stops(self, reason: str) -> int:
+        return self.call("stops", REASONS.index(reason))
+
+    def stop2(self, ms: int) -> str:
+        """The answer's name; it has been counted once."""
+        count = c_uint32()
+        reason = self.call("stop2", ms, ctypes.byref(count))
+        assert count.value == 1
+        return REASONS[reason]
+
+    def poke(self, address: int, value: int) -> None:
+        self.call("poke", c_uint32(address), c_uint32(value))
+
+    def peek(self, address: int) -> int:
+        return self.call("peek", c_uint32(address))
+
+    def window(self, sensor: str, samples: int, channels: int, rate_hz: int = 200) -> tuple[int, np.ndarray]:
+        out = np.zeros((samples, channels), np.int16)
+        pointer = out.ctypes.data_as(ctypes.POINTER(c_int16))
+        kind = SENSORS.index(sensor)
+        return self.call("sensor_window", kind, rate_hz * 1000, pointer, samples, channels), out
+
+    def store_read(self, store: int, slot: int, at: int, n: int) -> bytes | None:
+        out = create_string_buffer(n)
+        return out.raw if self.call("store_read", store, slot, at, out, n) else None
+
+    def load(self, hex_file: Path) -> None:
+        """What a flash tool does with an Intel HEX file."""
+        flash, upper = self._library.bench_flash(self._bench), 0
+        for line in hex_file.read_text().split():
+            record = bytes.fromhex(line[1:])
+            assert sum(record) & 0xFF == 0
+            n, at, kind, data = record[0], int.from_bytes(record[1:3], "big"), record[3], record[4:-1]
+            assert n == len(data)
+            if kind == 4:
+                upper = int.from_bytes(data, "big") << 16
+            elif kind == 0:
+                for i, byte in enumerate(data):
+                    flash[upper + at - 0x0800_0000 + i] = byte
+
+    def heard(self) -> bytes:
+        """What has left on the line since the last call."""
+        out = create_string_buffer(65536)
+        n = self.call("heard", out)
+        return out.raw[:n]
+
+    def say(self, data: bytes, after_us: int) -> None:
+        self.call("say", data, len(data), c_uint64(after_us))
+
+    def on_frame(self, answer: Callable[[], None]) -> None:
+        """Called in the midst of the node's wake, when a frame has left."""
+        function = ctypes.CFUNCTYPE(None)(answer)
+        self._kept.append(function)
+        self.call("on_frame", function)
+
+
+def provision(out: Path, key_file: Path, *options: str) -> None:
+    """The HEX file of a node's configuration and model."""
+    program = NODE / "ports" / "stm32" / "provision.py"
+    command = [sys.executable, str(program), "--board", "stm32l4", "--key-file", str(key_file), *options, str(out)]
+    subprocess.run(command, check=True, timeout=30)
