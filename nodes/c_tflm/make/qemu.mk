@@ -51,6 +51,12 @@ $(BUILD)/$(1)/runner.elf: $(BUILD)/$(1)/ports/bench/runner.o $(BUILD)/$(1)/gen/o
 $(BUILD)/$(1)/bench_%.elf: $(BUILD)/$(1)/ports/bench/bench_%.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(PROGRAM_$(1))
 	$$(LINK_$(1))
 
+# The engine for fully-connected models is measured as a firmware for small ones links it: with the plan of chains.
+$(BUILD)/$(1)/bench_network.elf: $(BUILD)/$(1)/ports/bench/bench_network.o \
+		$(BUILD)/$(1)/ports/bench/ops_fully_connected.o $(BUILD)/$(1)/infer/chain/direct_chain.o \
+		$$(filter-out %/infer/direct_plan.o,$$(PROGRAM_$(1)))
+	$$(LINK_$(1))
+
 .PRECIOUS: $(BUILD)/$(1)/ports/bench/%.o $(BUILD)/$(1)/gen/%.o
 -include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d)
 endef
