@@ -9,6 +9,8 @@ import numpy as np
 
 from tests.nodes.library import node_library
 
+KINDS = {0: np.float32, 9: np.int8}
+
 
 class End(ctypes.Structure):
     _fields_ = (
@@ -83,10 +85,41 @@ class Direct:
         return self._state.input.size
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
-        x = np.ascontiguousarray(inputs, np.int8)
+        """Floats where the model has them at its ends, else int8."""
+        x = np.ascontiguousarray(inputs, KINDS[self._state.input.type])
         assert x.size == self._state.input.size
-        out = np.empty(self._state.output.size, np.int8)
+        out = np.empty(self._state.output.size, KINDS[self._state.output.type])
         self._lib.network_run(ctypes.byref(self._state), x.ctypes.data_as(ctypes.c_void_p),
                              out.ctypes.data_as(ctypes.c_void_p))  # fmt: skip
         assert bytes(self._guard)[self.memory_size :] == b"\xa5" * 16, "wrote behind its memory"
         return out
+
+
+def cut_anywhere(tflite: bytes, x: np.ndarray) -> None:
+    """A file that is cut is refused, or gives the same."""
+    expected = Direct(tflite).run(x)
+    survived = 0
+    for length in range(len(tflite)):
+        try:
+            direct = Direct(tflite[:length])
+        except Refused:
+            continue
+        survived += 1
+        assert np.array_equal(direct.run(x), expected), length
+    assert survived < 16  # only what pads the end may be missing
+
+
+def any_byte_changed(tflite: bytes) -> None:
+    """A file with a wrong byte is refused, or runs."""
+    refusals = 0
+    for at in range(len(tflite)):
+        for bits in (0xFF, 0x80, 0x01):
+            damaged = bytearray(tflite)
+            damaged[at] ^= bits
+            try:
+                direct = Direct(bytes(damaged))
+            except Refused:
+                refusals += 1
+                continue
+            direct.run(np.zeros(direct.inputs, np.int8))
+    assert refusals > len(tflite) // 4

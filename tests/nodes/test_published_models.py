@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.nodes.direct_engine import Refused
+from tests.nodes.direct_engine import Direct, Refused
 from tests.nodes.library import DATA
-from tests.nodes.ops.comparison import Network, interpret, interpreter_of
+from tests.nodes.ops.comparison import interpret, interpreter_of
 
 pytestmark = pytest.mark.usefixtures("node_build")
 
@@ -31,7 +31,7 @@ def published(name):
 def test_a_published_model_gives_its_golden_outputs(name, record_property):
     path = published(name)
     golden = np.load(path.with_name(f"{name}_golden.npz"))
-    network, interpreter = Network(path.read_bytes()), interpreter_of(path.read_bytes())
+    network, interpreter = Direct(path.read_bytes()), interpreter_of(path.read_bytes())
     compared = different = 0
     for x, y in zip(golden["in0"], golden["out0_tflm"], strict=True):
         ours = network.run(x)
@@ -47,5 +47,5 @@ def test_a_published_model_gives_its_golden_outputs(name, record_property):
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_published_model_of_another_kind_is_refused_by_operator_and_reason(name):
     with pytest.raises(Refused) as refusal:
-        Network(published(name).read_bytes())
+        Direct(published(name).read_bytes())
     assert str(refusal.value) == REFUSED[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,20 +14,6 @@ from tests.nodes.direct_engine import Direct
 from tests.nodes.ops.cases import Case
 
 ARENA = 1 << 20
-KINDS = {0: np.float32, 9: np.int8}
-
-
-class Network(Direct):
-    """One that has floats at its ends where the model has them."""
-
-    def run(self, inputs: np.ndarray) -> np.ndarray:
-        x = np.ascontiguousarray(inputs, KINDS[self._state.input.type])
-        assert x.size == self._state.input.size
-        out = np.empty(self._state.output.size, KINDS[self._state.output.type])
-        self._lib.network_run(ctypes.byref(self._state), ctypes.c_void_p(x.ctypes.data),
-                              ctypes.c_void_p(out.ctypes.data))  # fmt: skip
-        assert bytes(self._guard)[self.memory_size :] == b"\xa5" * 16, "wrote behind its memory"
-        return out
 
 
 def interpret(interpreter: runtime.Interpreter, x: np.ndarray) -> np.ndarray:
@@ -49,7 +34,7 @@ class Tally:
     different: int = 0
 
     def compare(self, case: Case) -> None:
-        ours, theirs = Network(case.tflite), interpreter_of(case.tflite)
+        ours, theirs = Direct(case.tflite), interpreter_of(case.tflite)
         for x in case.inputs:
             a, b = ours.run(x), interpret(theirs, x)
             assert (a.dtype, a.shape) == (b.dtype, b.shape)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.nodes.direct_engine import Direct
 from tests.nodes.ops import layers
 from tests.nodes.ops.cases import GRAPHS, OPERATORS, Case
-from tests.nodes.ops.comparison import Network, Tally, compare_many
+from tests.nodes.ops.comparison import Tally, compare_many
 from tests.nodes.tflite_networks import ACTIVATIONS, Graph
 
 pytestmark = pytest.mark.usefixtures("node_build")
@@ -77,4 +78,4 @@ def test_floats_beyond_all_bounds_saturate():
     x, y = graph.activation([7], kind="float32"), graph.activation([7], 0.5, -10)
     graph.add("QUANTIZE", [x], y)
     values = np.array([np.inf, -np.inf, np.nan, -np.nan, 3e38, -3e38, 1e-45], np.float32)
-    assert Network(graph.tflite([x], [y])).run(values).tolist() == [127, -128, -10, -10, 127, -128, -10]
+    assert Direct(graph.tflite([x], [y])).run(values).tolist() == [127, -128, -10, -10, 127, -128, -10]

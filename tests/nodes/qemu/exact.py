@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
+from tests.nodes.direct_engine import Direct
 from tests.nodes.library import DATA
 from tests.nodes.ops.cases import GRAPHS, OPERATORS
-from tests.nodes.ops.comparison import Network
 from tests.nodes.qemu.batch import Batch, Opened
 from tests.nodes.qemu.emulator import Processor
 from tests.nodes.test_direct import largest_multiplier, random_inputs, usual_network, wild_network
@@ -122,7 +122,7 @@ def differences(case: Case, found: np.ndarray) -> Compared:
 
 
 def _here(case: Case) -> Compared:
-    engine = Network(case.tflite)
+    engine = Direct(case.tflite)
     return differences(case, np.concatenate([engine.run(x) for x in case.inputs]))
 
 

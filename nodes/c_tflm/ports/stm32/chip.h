@@ -8,7 +8,10 @@
 /* Clocks of the peripherals, pins. The core's own clock is the time base's business. */
 void chip_start(const struct registers *r);
 
-/* nodes/wire/SPEC.md, "Reset cause". The cause is forgotten by this: it is read once after a reset. */
+/* nodes/wire/SPEC.md, "Reset cause". */
+enum { RESET_POWER_ON, RESET_PIN, RESET_SOFTWARE, RESET_WATCHDOG, RESET_BROWN_OUT, RESET_UNKNOWN };
+
+/* One of these. The cause is forgotten by this: it is read once after a reset. */
 uint8_t chip_reset_cause(const struct registers *r);
 
 void chip_lamp(const struct registers *r, bool on);

@@ -1,17 +1,9 @@
 /* From reset to main: memory is filled in, and whatever is not expected ends in a reset. */
 #include <stdint.h>
-#include <string.h>
 
 #include "chip_layout.h"
 #include "cortex.h"
-
-/* Of the linker script. */
-extern uint8_t data_begin[];
-extern uint8_t data_end[];
-extern const uint8_t data_in_flash[];
-extern uint8_t bss_begin[];
-extern uint8_t bss_end[];
-extern uint8_t stack_top[];
+#include "linked_memory.h"
 
 int main(void);
 _Noreturn void start(void);
@@ -45,8 +37,7 @@ static const struct {
 
 _Noreturn void start(void) {
     static const struct registers REGISTERS;
-    memcpy(data_begin, data_in_flash, (uintptr_t)data_end - (uintptr_t)data_begin);
-    memset(bss_begin, 0, (uintptr_t)bss_end - (uintptr_t)bss_begin);
+    memory_fill_in();
     register_write(&REGISTERS, SCB_VTOR, (uint32_t)&VECTORS); /* in whichever slot this lies */
     main();
     for (;;) {

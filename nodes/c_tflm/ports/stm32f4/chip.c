@@ -3,52 +3,42 @@
 
 #include "chip_layout.h"
 #include "cortex.h"
+#include "gpio.h"
 
 enum { LAMP = 12 };
 enum { AF_USART = 7 };
-enum { MODE_OUTPUT = 1, MODE_ALTERNATE = 2 };
-enum { POWER_ON, PIN, SOFTWARE, WATCHDOG, BROWN_OUT, UNKNOWN };
 
 /* From the data sheet (DS8626): Stop; Sleep with the sensor on; 168 MHz; 16 MHz. Not measured. */
 const uint32_t CHIP_CURRENT_NA[ACTIVITIES] = {
     [SLEEPING] = 280000, [SENSING] = 2500000, [COMPUTING] = 40000000, [RADIATING] = 5000000};
 
-static void pin_mode(const struct registers *r, uint32_t port, uint32_t pin, uint32_t mode) {
-    register_field(r, port + GPIO_MODER, UINT32_C(3) << 2 * pin, mode << 2 * pin);
-}
-
-static void pin_function(const struct registers *r, uint32_t port, uint32_t pin, uint32_t function) {
-    register_field(r, port + GPIO_AFRL + pin / 8 * 4, UINT32_C(15) << pin % 8 * 4, function << pin % 8 * 4);
-    pin_mode(r, port, pin, MODE_ALTERNATE);
-}
-
 void chip_start(const struct registers *r) {
     register_set(r, RCC_AHB1ENR, BIT(PORT_A) | BIT(PORT_C));
     register_set(r, RCC_APB1ENR, RCC_APB1ENR_USART2EN | RCC_APB1ENR_PWREN);
     register_set(r, RCC_APB2ENR, RCC_APB2ENR_USART1EN);
-    pin_function(r, GPIO(PORT_A), 9, AF_USART); /* USART1 */
-    pin_function(r, GPIO(PORT_A), 10, AF_USART);
-    pin_function(r, GPIO(PORT_A), 2, AF_USART); /* USART2 */
-    pin_function(r, GPIO(PORT_A), 3, AF_USART);
-    pin_mode(r, GPIO(PORT_C), LAMP, MODE_OUTPUT);
+    gpio_function(r, GPIO(PORT_A), 9, AF_USART); /* USART1 */
+    gpio_function(r, GPIO(PORT_A), 10, AF_USART);
+    gpio_function(r, GPIO(PORT_A), 2, AF_USART); /* USART2 */
+    gpio_function(r, GPIO(PORT_A), 3, AF_USART);
+    gpio_mode(r, GPIO(PORT_C), LAMP, GPIO_OUTPUT);
 }
 
 uint8_t chip_reset_cause(const struct registers *r) {
     const uint32_t flags = register_read(r, RCC_CSR);
     register_set(r, RCC_CSR, RCC_CSR_RMVF);
     if ((flags & (RCC_CSR_IWDGRSTF | RCC_CSR_WWDGRSTF)) != 0) {
-        return WATCHDOG;
+        return RESET_WATCHDOG;
     }
     if ((flags & RCC_CSR_SFTRSTF) != 0) {
-        return SOFTWARE;
+        return RESET_SOFTWARE;
     }
     if ((flags & RCC_CSR_PORRSTF) != 0) {
-        return POWER_ON;
+        return RESET_POWER_ON;
     }
     if ((flags & RCC_CSR_BORRSTF) != 0) {
-        return BROWN_OUT;
+        return RESET_BROWN_OUT;
     }
-    return (flags & RCC_CSR_PINRSTF) != 0 ? PIN : UNKNOWN;
+    return (flags & RCC_CSR_PINRSTF) != 0 ? RESET_PIN : RESET_UNKNOWN;
 }
 
 void chip_lamp(const struct registers *r, bool on) {

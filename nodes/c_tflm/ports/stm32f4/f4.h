@@ -115,9 +115,6 @@
 /* "GPIO registers" */
 #define GPIO(port) (UINT32_C(0x40020000) + 0x400 * (uint32_t)(port))
 enum { PORT_A, PORT_B, PORT_C };
-#define GPIO_MODER 0x00
-#define GPIO_BSRR 0x18
-#define GPIO_AFRL 0x20
 
 /* "Vector table for STM32F405xx/07xx and STM32F415xx/17xx" */
 enum { IRQ_RTC_WKUP = 3, IRQ_USART1 = 37, IRQ_USART2 = 38 };

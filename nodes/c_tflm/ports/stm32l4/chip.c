@@ -4,26 +4,16 @@
 #include "adc.h"
 #include "chip_layout.h"
 #include "cortex.h"
+#include "gpio.h"
 
 enum { LAMP = 14 };                /* PB14 */
 enum { AF_I2C = 4, AF_USART = 7 }; /* "Alternate functions" of DS10969 */
-enum { MODE_OUTPUT = 1, MODE_ALTERNATE = 2 };
 enum { HSI16_HZ = 16000000 };
-enum { POWER_ON, PIN, SOFTWARE, WATCHDOG, BROWN_OUT, UNKNOWN };
 
 /* From the data sheets (DS10969, LSM6DSL): Stop 2 with RTC, and the sensor in power-down; sensor in high-performance
  * mode and the core in Sleep; 80 MHz; HSI16, the core mostly in Sleep. Not measured. */
 const uint32_t CHIP_CURRENT_NA[ACTIVITIES] = {
     [SLEEPING] = 4400, [SENSING] = 850000, [COMPUTING] = 10200000, [RADIATING] = 1200000};
-
-static void pin_mode(const struct registers *r, uint32_t port, uint32_t pin, uint32_t mode) {
-    register_field(r, port + GPIO_MODER, UINT32_C(3) << 2 * pin, mode << 2 * pin);
-}
-
-static void pin_function(const struct registers *r, uint32_t port, uint32_t pin, uint32_t function) {
-    register_field(r, port + GPIO_AFRL + pin / 8 * 4, UINT32_C(15) << pin % 8 * 4, function << pin % 8 * 4);
-    pin_mode(r, port, pin, MODE_ALTERNATE);
-}
 
 void chip_start(const struct registers *r) {
     register_set(r, RCC_AHB1ENR, RCC_AHB1ENR_DMA1EN);
@@ -33,29 +23,29 @@ void chip_start(const struct registers *r) {
     /* Sensor and line have a clock of their own, whatever the core's. */
     register_set(r, RCC_CR, RCC_CR_HSION);
     register_set(r, RCC_CCIPR, RCC_CCIPR_USART1_HSI16 | RCC_CCIPR_USART2_HSI16 | RCC_CCIPR_I2C2_HSI16);
-    pin_function(r, GPIO(PORT_B), 6, AF_USART); /* USART1, to the ST-LINK */
-    pin_function(r, GPIO(PORT_B), 7, AF_USART);
-    pin_function(r, GPIO(PORT_D), 5, AF_USART); /* USART2 */
-    pin_function(r, GPIO(PORT_D), 6, AF_USART);
+    gpio_function(r, GPIO(PORT_B), 6, AF_USART); /* USART1, to the ST-LINK */
+    gpio_function(r, GPIO(PORT_B), 7, AF_USART);
+    gpio_function(r, GPIO(PORT_D), 5, AF_USART); /* USART2 */
+    gpio_function(r, GPIO(PORT_D), 6, AF_USART);
     register_set(r, GPIO(PORT_B) + GPIO_OTYPER, BIT(10) | BIT(11)); /* I2C2 drives low only; the board pulls up */
-    pin_function(r, GPIO(PORT_B), 10, AF_I2C);
-    pin_function(r, GPIO(PORT_B), 11, AF_I2C);
-    pin_mode(r, GPIO(PORT_B), LAMP, MODE_OUTPUT);
+    gpio_function(r, GPIO(PORT_B), 10, AF_I2C);
+    gpio_function(r, GPIO(PORT_B), 11, AF_I2C);
+    gpio_mode(r, GPIO(PORT_B), LAMP, GPIO_OUTPUT);
 }
 
 uint8_t chip_reset_cause(const struct registers *r) {
     const uint32_t flags = register_read(r, RCC_CSR);
     register_set(r, RCC_CSR, RCC_CSR_RMVF);
     if ((flags & (RCC_CSR_IWDGRSTF | RCC_CSR_WWDGRSTF)) != 0) {
-        return WATCHDOG;
+        return RESET_WATCHDOG;
     }
     if ((flags & RCC_CSR_SFTRSTF) != 0) {
-        return SOFTWARE;
+        return RESET_SOFTWARE;
     }
     if ((flags & RCC_CSR_BORRSTF) != 0) { /* so does power-on: the manual has one flag for both */
-        return (register_read(r, RCC_BDCR) & RCC_BDCR_RTCEN) != 0 ? BROWN_OUT : POWER_ON;
+        return (register_read(r, RCC_BDCR) & RCC_BDCR_RTCEN) != 0 ? RESET_BROWN_OUT : RESET_POWER_ON;
     }
-    return (flags & RCC_CSR_PINRSTF) != 0 ? PIN : UNKNOWN;
+    return (flags & RCC_CSR_PINRSTF) != 0 ? RESET_PIN : RESET_UNKNOWN;
 }
 
 void chip_lamp(const struct registers *r, bool on) {

@@ -158,6 +158,8 @@
 #define FLASH UINT32_C(0x40022000)
 #define FLASH_ACR (FLASH + 0x00)
 #define FLASH_ACR_LATENCY UINT32_C(0x7)
+#define FLASH_ACR_DCEN BIT(10)
+#define FLASH_ACR_DCRST BIT(12)
 #define FLASH_KEYR (FLASH + 0x08)
 #define FLASH_KEY1 UINT32_C(0x45670123)
 #define FLASH_KEY2 UINT32_C(0xCDEF89AB)
@@ -213,11 +215,6 @@
 /* General-purpose ports ("GPIO registers") */
 #define GPIO(port) (UINT32_C(0x48000000) + 0x400 * (uint32_t)(port))
 enum { PORT_A, PORT_B, PORT_C, PORT_D };
-#define GPIO_MODER 0x00
-#define GPIO_OTYPER 0x04
-#define GPIO_PUPDR 0x0C
-#define GPIO_BSRR 0x18
-#define GPIO_AFRL 0x20
 
 /* Debug ("DBGMCU registers") */
 #define DBGMCU_CR UINT32_C(0xE0042004)

@@ -2,17 +2,15 @@
  *
  * An image that nobody has confirmed has three starts, each counted in flash before the jump; the watchdog runs from
  * before the jump on, so one that hangs has had its start. Then the stub goes back to the confirmed one. */
-#include <string.h>
-
 #include "board.h"
 #include "chip_layout.h"
 #include "cortex.h"
 #include "ed25519_verify.h"
 #include "flash_ecc.h"
+#include "linked_memory.h"
 #include "services.h"
 #include "vectors.h"
 
-#define SCB_VTOR UINT32_C(0xE000ED08)
 #define RCC_CR_MSIRANGE_48M UINT32_C(0xB0)
 #define FLASH_ACR_2_WAIT_STATES UINT32_C(2)
 #define IWDG_KR_RELOAD UINT32_C(0xAAAA)
@@ -26,12 +24,6 @@ enum { CLOCK_TRIES = 100000 };
 
 /* Of the linker script. */
 extern const uint8_t public_key[ED25519_KEY];
-extern uint8_t data_begin[];
-extern uint8_t data_end[];
-extern const uint8_t data_in_flash[];
-extern uint8_t bss_begin[];
-extern uint8_t bss_end[];
-extern uint8_t stack_top[];
 
 static const struct registers REGISTERS;
 static const struct boot_memory RAM[] = {{0x20000000, 0x20018000}, {0x10000000, 0x10008000}, {0, 0}};
@@ -121,8 +113,7 @@ static _Noreturn void boot(void) {
 _Noreturn void start(void);
 
 _Noreturn void start(void) {
-    memcpy(data_begin, data_in_flash, (size_t)(data_end - data_begin));
-    memset(bss_begin, 0, (size_t)(bss_end - bss_begin));
+    memory_fill_in();
     boot();
 }
 
