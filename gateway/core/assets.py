@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from gateway.core.alarm import Alarms
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict, episode_of
@@ -19,6 +20,9 @@ LATE_MS = age.decode(age.OLDEST - 1)
 
 MAX_VERDICTS = 256
 """Standing Verdicts kept per asset; of a fault that stands for days the beginning lives on in its incident."""
+
+MAX_BOUTS = 64
+"""Bouts kept per asset that late data can still change; what is older is as it was last said."""
 
 NORMAL, SUSPECT, INCIDENT = range(len(ASSET_STATES))
 
@@ -50,8 +54,8 @@ class AssetDesk:
 
     def unite(self, plant: Plant, name: str, at_ms: int) -> None:
         """After a change of rule or of nodes, what goes on at the same time is one."""
-        if len(bouts := self._incidents.unfinished(name)) > 1:
-            self._revise(plant, bouts, _spanning([bout.episode for bout in bouts]), at_ms)
+        if len(self._incidents.unfinished(name)) > 1:
+            self._unite(plant, name, at_ms)
             self._show(plant, name, at_ms, at_ms)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
@@ -72,7 +76,8 @@ class AssetDesk:
             self._ledger.count("verdict_too_late")
             return
         self.anomalous_ms[verdict.node] = max(verdict.event_ms, self.anomalous_ms.get(verdict.node, 0))
-        self._bridge(plant, name, verdict.event_ms)
+        if bout := self._incidents.active(name):
+            self._bridge(plant, bout, verdict.event_ms)
         evidence = self.evidence[name]
         evidence.add(verdict)
         if (crowd := len(evidence.verdicts) - MAX_VERDICTS) > 0:
@@ -141,6 +146,10 @@ class AssetDesk:
         for bout in groundless:
             if not self._straddles(name, bout.episode):
                 self._refute(plant, bout, moment_ms, at_ms)
+        self._unite(plant, name, at_ms)
+        if crowded_ms := self._incidents.crowded_ms(name, MAX_BOUTS):
+            self._ledger.count("bout_crowded_out")
+            self._forget(name, crowded_ms)
         self._settle(plant, name, moment_ms, at_ms)
 
     def _judge_run(self, plant: Plant, name: str, run: Sequence[Verdict], bouts: Sequence[Bout], at_ms: int) -> bool:
@@ -156,12 +165,20 @@ class AssetDesk:
             self._begin(plant, name, episode, at_ms)
         return True
 
-    def _bridge(self, plant: Plant, name: str, until_ms: int) -> None:
+    def _unite(self, plant: Plant, name: str, at_ms: int) -> None:
+        """Late news that are a node's last word hold a bout of their own, up to that which is known to go on."""
+        bouts = list(self._incidents.unfinished(name))
+        if len(bouts) > 1:
+            for bout, later in pairwise(bouts):
+                self._bridge(plant, bout, later.episode.onset_ms)
+            self._revise(plant, bouts, _spanning([bout.episode for bout in bouts]), at_ms)
+
+    def _bridge(self, plant: Plant, bout: Bout, until_ms: int) -> None:
         """New evidence on an asset that is held in its bout by last words: they are put down again at every end of the
         quiet time in between, so that it is one run.
         """
-        bout, gap_ms = self._incidents.active(name), plant.assets[name].rule.gap_ms
-        if bout is None or bout.episode.last_ms + gap_ms > until_ms:
+        name, gap_ms = bout.asset, plant.assets[bout.asset].rule.gap_ms
+        if bout.episode.last_ms + gap_ms > until_ms:
             return
         words = [v for v in self._last_words(plant, name) if v.node in bout.episode.nodes]
         moments = range(bout.episode.last_ms + gap_ms - 1, until_ms, gap_ms - 1)
@@ -202,8 +219,9 @@ class AssetDesk:
         if self._is_over(
             plant, name, episode, at_ms
         ):  # it is history: raised and returned, unless the present or the on-delay says otherwise
-            delay_ms = plant.text_of(alarm).on_delay_ms
-            if over_ms - episode.decided_ms >= delay_ms and not self._alarms.is_active(alarm):
+            held = over_ms - episode.decided_ms >= plant.text_of(alarm).on_delay_ms
+            alone = len(self._incidents.unfinished(name)) == 1  # else the present may wait for its on-delay
+            if held and alone and not self._alarms.is_active(alarm):
                 self._alarm(plant, bout, True, episode.decided_ms, at_ms)
                 self._alarm(plant, bout, False, over_ms, at_ms)
             self._incidents.quieten(bout, over_ms, at_ms)
@@ -222,7 +240,9 @@ class AssetDesk:
         was_active = not bout.over
         others = [b for b in self._bouts_beside(bout) if b is not bout and not b.over]
         self._incidents.refute(bout, plant, moment_ms, at_ms)
-        if was_active:
+        if going_on := self._incidents.active(bout.asset):
+            self._announce(plant, going_on, at_ms)
+        elif was_active:
             self._alarm(plant, bout, False, moment_ms, at_ms)
         if others:
             self._announce(plant, others[0], at_ms)
@@ -257,6 +277,7 @@ class AssetDesk:
         return episode.onset_ms <= self.forgotten_ms.get(name, 0)
 
     def _forget(self, name: str, until_ms: int) -> None:
+        until_ms = max(until_ms, self.forgotten_ms.get(name, 0))
         self.forgotten_ms[name] = until_ms
         self.evidence[name].forget(until_ms + 1)
         self._incidents.forget(name, until_ms)

@@ -21,7 +21,7 @@ from gateway.core.rescore import Pending, Rescores
 from gateway.core.timers import Timers
 from gateway.core.update import AlarmChange, Quality, TagChange, Update
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Rises with every change that could decide differently on the same journal. The state that another version has left
 is taken over as it is (runtime/beginning.py); `stethos replay` decides again with this one, and says what differs.
 

@@ -151,6 +151,13 @@ class Incidents:
             self._say(incident, IncidentTransition.REFUTED, source_ms, at_ms)
             del self.incidents[incident.id]
 
+    def crowded_ms(self, asset: str, most: int) -> int:
+        """When the newest of those bouts ended that an asset has beyond so many and that are over; 0: none."""
+        bouts = self.bouts.get(asset, ())
+        crowd = len(bouts) - most
+        over = [bout.episode.last_ms for bout in bouts if bout.over] if crowd > 0 else []
+        return max(over[:crowd], default=0)
+
     def forget(self, asset: str, until_ms: int) -> None:
         """No late data can reach an asset's bouts any more that were over by `until_ms`."""
         bouts = self.bouts.get(asset, [])

@@ -10,7 +10,7 @@ import structlog
 
 from gateway.core import entry as entries
 from gateway.core import snapshot
-from gateway.core.engine import ENGINE_VERSION, Decision, Engine
+from gateway.core.engine import Decision, Engine
 from gateway.core.entry import Configured, Entry, EntryBroken, EntryKind, Report, Scored
 from gateway.core.evidence import Verdict
 from gateway.core.plant import Plant
@@ -192,10 +192,7 @@ def _beginning(reader: Reader, from_snapshot: bool) -> Engine:
         return Engine()
     kept = _oldest_snapshot(reader)
     if kept is None:
-        raise HistoryUnreadable(
-            f"the journal begins at entry {reader.first_id} and holds no snapshot of engine version {ENGINE_VERSION} "
-            "to begin at"
-        )
+        raise HistoryUnreadable(f"the journal begins at entry {reader.first_id} and holds no snapshot to begin at")
     try:
         return snapshot.restore(kept[1])
     except snapshot.SnapshotBroken as error:
@@ -218,9 +215,9 @@ def _oldest_snapshot(reader: Reader) -> tuple[int, bytes] | None:
 
 
 def _snapshots(reader: Reader) -> Iterator[tuple[int, bytes]]:
-    """Entry and state of those of this engine version that the entries follow on, newest first."""
+    """Entry and state of those that the entries follow on, newest first, whatever engine version left them."""
     before: int | None = None
-    while (kept := reader.newest_snapshot(ENGINE_VERSION, before)) and kept[0] >= reader.first_id - 1:
+    while (kept := reader.newest_snapshot(None, before)) and kept[0] >= reader.first_id - 1:
         yield kept
         before = kept[0] - 1
 
@@ -231,8 +228,7 @@ def _decide_again(
     """`damaged` takes the numbers of entries that had to be passed over."""
     if engine.last_id < reader.first_id - 1:
         raise HistoryUnreadable(
-            f"entries {engine.last_id + 1} to {reader.first_id - 1} are gone, and no snapshot of engine version "
-            f"{ENGINE_VERSION} reaches beyond them"
+            f"entries {engine.last_id + 1} to {reader.first_id - 1} are gone, and no snapshot reaches beyond them"
         )
     after = engine.last_id
     while rows := reader.read(after, PAGE):

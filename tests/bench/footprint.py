@@ -73,7 +73,8 @@ async def cost_ratio(few: int, many: int, *, seconds: float) -> Mapping[str, Fig
     cost_us, held = {}, []
     for nodes in (few, many):
         # All bare Flags are sensor faults: three assets cannot raise and return forty anomalies a second.
-        async with running(BenchPlant(nodes)) as house, introduced(house, "udp", incidents=False) as site:
+        plant = BenchPlant(nodes, modbus=False)  # whose map has no room for so many
+        async with running(plant) as house, introduced(house, "udp", incidents=False) as site:
             before = await stretch(house, site, RATE, seconds * (1 - LAST), sealed=False)
             outcome = await stretch(house, site, RATE, seconds * LAST, sealed=False)
         cost_us[nodes] = outcome.cpu_us["gateway"]
@@ -81,7 +82,8 @@ async def cost_ratio(few: int, many: int, *, seconds: float) -> Mapping[str, Fig
         say(f"{nodes} nodes: {outcome.in_words}")
     how = (
         f"CPU time of the gateway per report in the last {seconds * LAST:.0f} of {seconds:.0f} s of mix M over udp at "
-        f"{RATE:.0f} reports/s, its bare Flags being sensor faults that the next Health returns; "
+        f"{RATE:.0f} reports/s, its bare Flags being sensor faults that the next Health returns; MQTT and OPC UA with "
+        f"their clients, no Modbus, whose map has room for 1,250 nodes; "
         f"{'; '.join(held)}; {BUDGET}"
     )
     return {f"cost_ratio_{few}_to_{many}_nodes": Figure(round(cost_us[many] / cost_us[few], 3), "", how)}

@@ -108,7 +108,7 @@ async def running(
     plant: BenchPlant, *, link: str = "udp", clients: bool = True, keep_messages: bool = False,
     module: Sequence[str] = ("gateway",), more: str = "",
 ) -> AsyncIterator[House]:  # fmt: skip
-    """Everything, while the context lasts. `clients`: the three of mix M. `keep_messages`: with time and text."""
+    """Everything, while the context lasts. `clients`: those of mix M. `keep_messages`: with time and text."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(scratch())
         pid_file = folder / "mosquitto.pid"
@@ -128,15 +128,16 @@ async def running(
 
 
 async def _bring_clients(house: House, stack: AsyncExitStack, keep_messages: bool) -> None:
-    """The three of mix M."""
+    """The three of mix M, or two where nobody can poll."""
     ports, plant = house.ports, house.plant
     subscriber = await _subscribe(ports.mqtt, house.messages, keep_messages)
     stack.push_async_callback(_end, subscriber)
     watch = ("-m", "tests.bench.watch_opcua", endpoint(ports), str(SCORES_MS), str(plant.nodes))
     house.scores = await stack.enter_async_context(streaming(sys.executable, *watch))
     ready = await house.scores.first(lambda line: "ready" in line, "subscription", timeout_s=120)
-    house.poller = Poller(ports.modbus, plant.assets)
-    stack.callback(house.poller.stop)
+    if plant.modbus:
+        house.poller = Poller(ports.modbus, plant.assets)
+        stack.callback(house.poller.stop)
     house.pids |= {"mosquitto_sub": subscriber.pid, "opcua client": ready["pid"]}
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.core import snapshot
+from gateway.core import assets, snapshot
 from gateway.core.command import Command, CommandKind
 from gateway.core.entry import Body, Commanded, Configured, Report, Scored, Started, Tick
 from gateway.core.plant import Plant, Rule, TagId
@@ -199,6 +199,31 @@ TestPlayed = Played.TestCase
 TestPlayed.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+class Crowded(Played):
+    """The same with hardly any room for what was: what is forgotten was said before, and all else still agrees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patched = pytest.MonkeyPatch()
+        self.patched.setattr(assets, "MAX_VERDICTS", 6)
+        self.patched.setattr(assets, "MAX_BOUTS", 1)
+
+    @invariant()
+    def what_is_remembered_is_bounded(self):
+        engine = self.bench.engine
+        for bouts in engine.incidents.bouts.values():
+            assert sum(bout.over for bout in bouts) <= 1
+        assert all(len(evidence.verdicts) <= 6 for evidence in engine.assets.evidence.values())
+
+    def teardown(self):
+        super().teardown()
+        self.patched.undo()
+
+
+TestCrowded = Crowded.TestCase
+TestCrowded.settings = TestPlayed.settings
 
 
 @settings(max_examples=60, deadline=None)

@@ -176,6 +176,36 @@ def test_what_cannot_be_reached_any_more_is_let_go(monkeypatch):
     assert bench.engine.ledger.counters["verdict_too_late"] == 1
 
 
+def test_of_an_asset_that_comes_and_goes_all_day_only_so_many_bouts_can_be_changed(monkeypatch):
+    monkeypatch.setattr(assets, "MAX_BOUTS", 5)
+    bench = Bench.of(plant(feeds={}))
+    for second in range(0, 10_000, 200):
+        bench.flags((second, "a"), (second + 1, "b"), (second + 1, "d"), (second + 2, "e"))
+    incidents, counters = bench.engine.incidents, bench.engine.ledger.counters
+    assert {name: len(bouts) for name, bouts in incidents.bouts.items()} == {"pump": 5, "fan": 5}
+    assert len(incidents.incidents) == 10
+    assert counters["bout_crowded_out"] == 90
+    assert [i.incident for i in bench.open()] == [99, 100]
+    bench.flags((9201, "c"), late_s=800)  # of the last five
+    assert (bench.incidents()[-1].transition, bench.incidents()[-1].nodes) == ("grown", ("a", "b", "c"))
+    assert "verdict_too_late" not in counters
+    bench.flags((8801, "c"), late_s=1200)
+    assert counters["verdict_too_late"] == 1
+    assert bench.until(20_000).open() == []
+
+
+def test_what_is_crowded_out_was_said_before(monkeypatch):
+    monkeypatch.setattr(assets, "MAX_BOUTS", 2)
+    bench = Bench.of(plant(feeds={}))
+    for second in (0, 1000, 2000):
+        bench.flags((second, "a"), (second + 1, "b"))
+    for second in (1400, 600):  # history, in between
+        bench.flags((second, "a"), (second + 1, "b"), late_s=3000 - second)
+    assert [step for step in bench.story() if step[0] == 4] == [(4, "opened"), (4, "closed")]
+    assert bench.engine.ledger.counters["verdict_too_late"] == 2  # before what is remembered
+    assert bench.until(4000).story().count((3, "closed")) == 1
+
+
 def test_a_long_incident_does_not_grow_without_end(monkeypatch):
     monkeypatch.setattr(assets, "LATE_MS", 1_000_000)
     bench = Bench.of(plant())

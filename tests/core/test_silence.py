@@ -123,3 +123,39 @@ def test_a_snapshot_in_the_silence_goes_on_as_if_there_had_been_none():
     decision = bench.says(HOUR, "a", health())
     assert other.apply(bench.entries[-1]) == decision
     assert snapshot.take(other) == snapshot.take(bench.engine)
+
+
+def test_a_last_word_that_comes_late_belongs_to_what_has_been_going_on_since():
+    """As it would have, had it come in time."""
+    in_time, late = (Bench.of(plant(rule=Rule(1, 1000, 0)), born=900, well=False) for _ in range(2))
+    in_time.flags((10, "b"), (20, "a"))
+    late.flags((20, "a")).flags((10, "b"), late_s=11)
+    for bench in (in_time, late):
+        (incident,) = bench.open()
+        assert (incident.incident, incident.nodes, incident.onset_ms) == (1, ("a", "b"), ms(10))
+        assert "returned" not in bench.history(PUMP)
+    late.says(3000, "b", health())
+    assert [i.incident for i in late.open()] == [1]
+    late.says(3001, "a", health())
+    assert late.open() == []
+
+
+def test_history_does_not_clear_an_alarm_that_waits_for_its_delay():
+    bench = Bench.of(plant(rule=Rule(1, 1000, 0), on_delay_s=7), born=900, well=False)
+    bench.flags((20, "a"))
+    bench.flags((6, "a"), late_s=15)  # known to be over, as a has spoken since
+    assert bench.story() == [(1, "opened"), (2, "opened"), (2, "closed")]
+    assert bench.history(PUMP) == []
+    assert bench.until(28).history(PUMP) == ["raised"]
+
+
+def test_what_is_refuted_leaves_the_alarm_to_what_goes_on():
+    bench = Bench.of(plant({"pump": "ab"}, rule=Rule(1, 1, 0)), born=900, well=False)
+    bench.flags((0, "a"), (0, "b"))
+    bench.at(1, Configured(plant({"pump": "ab"}, rule=Rule(1, 72, 3903))))
+    bench.flags((2, "b"))
+    bench.at(3, Configured(plant({"pump": "a"}, rule=Rule(1, 1, 1001))))  # b was all of the present
+    (incident,) = bench.open()
+    assert incident.nodes == ("a",)
+    assert bench.history(PUMP)[-1] != "returned"
+    assert bench.tag("asset/pump/state").value == 2
