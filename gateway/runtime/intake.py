@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from gateway.core.nodes import NOTICES
 from gateway.links import Address, Link, LinkFailed
 from gateway.runtime.admission import Admission, Admitted, Verdict
 from gateway.runtime.clock import Clock
@@ -14,7 +15,7 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.inbound import Arrival
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.outbox import Outbox
-from gateway.wire.messages import Ack, Birth, Health
+from gateway.wire.messages import Ack, Birth, Flag, Health
 
 BATCH = 256  # frames handed on at once
 BITMAP_BITS = 32
@@ -68,6 +69,8 @@ class Answers:
                 self._metrics.health(node, message)
             elif isinstance(message, Birth) and admitted.verdict is Verdict.ACCEPTED:
                 self._metrics.born(node, message)
+            elif isinstance(message, Flag) and message.why in NOTICES and admitted.verdict is Verdict.ACCEPTED:
+                log.warning("a node gives notice", node=node, notice=NOTICES[message.why].removeprefix("notice_"))
         now_ms = self._clock.now_ms()
         for (node, outbox, address), said in by_node.items():
             for ack in _acks(said, now_ms, birth_wanted=not knows_schedule(node)):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from gateway.wire.messages import Birth, Health
+from gateway.wire.messages import Birth, EnergyUc, Health, LearnerBrief
 
 REPORTED = ("wakes", "flags", "resends", "ring_drops", "refused")
-"""What a node counts and tells in its Health (nodes/wire/wire.cddl); since its own last start."""
+REPORTED_MORE = ("battery_load_mv", "deferred", "stop_refused", "restarts")
+REPORTED_LEARNER = LearnerBrief._fields
+"""What a node counts and tells in its Health (nodes/wire/wire.cddl); of the last two, only newer nodes tell."""
 COMMIT_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -161,10 +163,24 @@ class _NodeReports:
         self._health = health
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
+        told = GaugeMetricFamily(
             "stethos_node_reported", "What a node has last told of its own counters", labels=["node", "name"]
         )
+        energy = GaugeMetricFamily(
+            "stethos_node_energy_microcoulombs", "Charge a node has spent, as it reckons", labels=["node", "state"]
+        )
+        learner = GaugeMetricFamily(
+            "stethos_node_learner", "How a node's learner is doing (nodes/wire/SPEC.md)", labels=["node", "name"]
+        )
         for node, health in sorted(self._health.copy().items()):
-            for name in REPORTED:
-                family.add_metric([node, name], getattr(health, name))
-        yield family
+            _tell(told, node, REPORTED, health)
+            _tell(told, node, REPORTED_MORE, health.more)
+            _tell(energy, node, EnergyUc._fields, health.energy_uc)
+            _tell(learner, node, REPORTED_LEARNER, health.learner)
+        yield from (told, energy, learner)
+
+
+def _tell(family: GaugeMetricFamily, node: str, names: Iterable[str], of: object) -> None:
+    for name in names:
+        if (value := getattr(of, name, None)) is not None:
+            family.add_metric([node, name], value)

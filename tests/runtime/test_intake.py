@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from gateway.links import Address, Frame, LinkFailed
 from gateway.runtime.intake import BITMAP_BITS, session, spans
 from gateway.runtime.outbox import WAITING, Outbox
+from gateway.wire.messages import EnergyUc, Flag, Health, HealthMore, LearnerBrief
 from tests.runtime.house import KEYS, WireNode, running, until
 
 
@@ -224,3 +225,34 @@ async def test_what_a_node_has_counted_can_be_seen(tmp_path: Path) -> None:
         assert reported("stethos_node_reported", {"node": "n2", "name": "wakes"}) == 1
         assert reported("stethos_node_reported", {"node": "n2", "name": "ring_drops"}) == 0
         assert reported("stethos_node_reported", {"node": "n1", "name": "wakes"}) is None
+
+
+async def test_so_can_its_energy_and_its_learner_where_it_tells_of_them(tmp_path: Path) -> None:
+    more, learner = HealthMore(None, 3, 2, 1), LearnerBrief(2, 400, 71, 90, 1_000_000)
+    counted = (3000, 2000, -60, 1, 1, 0, 0, 0, 0)
+    async with running(tmp_path) as house:
+        node = WireNode(KEYS[1])
+        await house.hand_in(node.say(Health(1, 0, 100, 0, *counted, EnergyUc(4, 5, 6, 7), more, learner)))
+        await house.answered(1)
+        reported = house.metrics.registry.get_sample_value
+        assert reported("stethos_node_energy_microcoulombs", {"node": "n2", "state": "radio"}) == 7
+        assert reported("stethos_node_reported", {"node": "n2", "name": "deferred"}) == 3
+        assert reported("stethos_node_reported", {"node": "n2", "name": "battery_load_mv"}) is None
+        assert reported("stethos_node_learner", {"node": "n2", "name": "similarity"}) == 71
+        await house.hand_in(node.say(Health(2, 0, 100, 0, *counted, EnergyUc(4, 5, 6, 8))))  # with older firmware
+        await house.answered(2)
+        assert reported("stethos_node_energy_microcoulombs", {"node": "n2", "state": "radio"}) == 8
+        assert reported("stethos_node_learner", {"node": "n2", "name": "similarity"}) is None
+
+
+async def test_a_notice_is_logged_with_the_name_of_the_node(tmp_path: Path) -> None:
+    async with running(tmp_path) as house:
+        node = WireNode(KEYS[1])
+        with capture_logs() as logs:
+            flag = node.say(Flag(1, 0, 90, 9, 1))
+            await house.hand_in(flag)
+            await house.answered(1)
+            await house.hand_in(node.say(Flag(1, 0, 90, 9, 1)))  # again, as if the answer had been lost
+            await house.answered(2)
+        given = [line for line in logs if line["event"] == "a node gives notice"]
+        assert [(line["node"], line["notice"], line["log_level"]) for line in given] == [("n2", "moved", "warning")]
