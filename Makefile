@@ -14,13 +14,13 @@ help: ## This list
 run: setup node ## Start the demo plant; DATA=FOLDER plays the recordings in it instead
 	$(BIN)/stethos demo $(if $(DATA),--data $(DATA))
 
-test: test-packages setup check node peers ## All checks and all tests
+test: test-packages setup check node peers micropython ## All checks and all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 	$(MAKE) sanitize
 
 check: test-packages setup ## ruff, mypy --strict, clang-format, clang-tidy, cppcheck, C warnings as errors
-	$(BIN)/ruff check gateway tests nodes/c_tflm/tools
-	$(BIN)/ruff format --check gateway tests nodes/c_tflm/tools
+	$(BIN)/ruff check gateway tests nodes/c_tflm/tools nodes/micropython
+	$(BIN)/ruff format --check gateway tests nodes/c_tflm/tools nodes/micropython
 	$(BIN)/mypy
 	$(MAKE) -s -C nodes/c_tflm check PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
@@ -62,6 +62,10 @@ $(VENV)/.done: pyproject.toml constraints.txt | run-packages
 
 node: setup ## The C node for this machine: build/node/stethos-node
 	$(MAKE) -s -C nodes/c_tflm PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
+
+.PHONY: micropython
+micropython: test-packages ## MicroPython's unix port and cross compiler, for the tests: build/micropython
+	@tests/micropython/build build/micropython
 
 peers: tests/system/peers/node_modules/.done ## The SCADA clients nobody here wrote, from npm
 

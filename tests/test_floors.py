@@ -13,7 +13,7 @@ PACKAGE = "gateway"
 
 LOW = {"wire", "links", "config", "mqtt"}
 MIDDLE = {"outputs", "detectors", "store"}
-BELOW_APP = {"runtime", "web", "training", "demo", "energy"} | MIDDLE | {"core"} | LOW
+BELOW_APP = {"runtime", "web", "training", "demo", "energy", "provision"} | MIDDLE | {"core"} | LOW
 
 # What each part of the gateway may import of the others. "" is gateway/__init__.py: the version.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"wire", "links", "config"},
     "wire": set(),
     "energy": set(),  # a table of currents and what follows from it
+    "provision": {"", "store"} | LOW,  # beside training: what is done to a node before it goes to its machine
     "links": {"mqtt"},
     "mqtt": set(),  # the connection to a broker, which a Link and an Output have
     "config": set(),
@@ -51,7 +52,7 @@ CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime
 DAEMON = {
     "app", "configured", "extensions", "runtime", "outputs", "links", "detectors", "store", "core", "wire", "config",
 }  # fmt: skip
-NEVER_IN_DAEMON = {"training", "demo"}
+NEVER_IN_DAEMON = {"training", "demo", "provision"}
 
 FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 

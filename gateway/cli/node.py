@@ -16,12 +16,13 @@ from rich.table import Table
 from gateway import configured
 from gateway.cli.battery import battery
 from gateway.cli.options import WIDE, config_option, faults_to_shell
+from gateway.provision import node_json
 from gateway.store.keys import NodeKey, Registry
 
 
 @click.group()
 def node() -> None:
-    """Register nodes, make their keys, and forecast their batteries."""
+    """Register nodes, make their keys, check their settings, and forecast their batteries."""
 
 
 node.add_command(battery)
@@ -35,6 +36,18 @@ def add(name: str, kid: str | None, config_file: Path) -> None:
     """Register a node and print its id and secret: what the node has to be given."""
     with faults_to_shell(), _registry(config_file) as registry:
         _print_secret(registry.add(name, now_ms=time.time_ns() // 1_000_000, kid=_kid(kid)))
+
+
+@node.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check the node.json of a MicroPython node before it is copied to the board."""
+    try:
+        settings = node_json.read(file)
+    except node_json.NodeJsonInvalid as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{file}: a {settings.sensor.chip} of {settings.hardware}, over {settings.radio.kind}, wakes every "
+               f"{settings.wake_ms / 1000:g} s")  # fmt: skip
 
 
 @node.command(name="list")

@@ -31,7 +31,7 @@ class Durations:
     stages_s: float = 20.0
     latency_s: float = 60.0
     steady_s: float = 600.0
-    run_in_s: float = 900.0
+    run_in_s: float = 1500.0
     soak_s: float = 1200.0
     entries: int = 1_000_000
     kills: int = 100

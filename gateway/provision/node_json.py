@@ -1,0 +1,207 @@
+"""node.json of a MicroPython node (nodes/micropython/settings.py): checked here before it is copied to the board.
+
+The board itself only looks for unknown and missing keys. Keys and defaults are the same on both sides.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.config import split_endpoint
+
+RETAINED_BYTES = 2048
+"""What MicroPython's RTC memory has room for: nodes/micropython/kept.py."""
+MIN_LISTEN_MS, LONGEST_LISTEN_MS = 20, 60_000
+CHANNELS = {
+    "lis3dh": 3, "adxl345": 3, "mpu6050": 3, "bme280": 2, "sht3x": 2, "ds18b20": 1, "adc_microphone": 1,
+}  # fmt: skip
+"""Of a chip (nodes/micropython/sensors), unless its `channels` say otherwise."""
+SLOW = 3  # nodes/wire/SPEC.md, "Feature sets"
+
+
+class NodeJsonInvalid(Exception):  # noqa: N818 - it is the file that is at fault
+    """What is wrong with it, every fault on a line of its own, each with its key path."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+PinNumber = Annotated[int, Field(ge=0, le=255)]
+Count = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
+
+
+class I2c(_Table):
+    """Two wires."""
+
+    kind: Literal["i2c"]
+    id: int = Field(ge=0, le=3)
+    scl: PinNumber
+    sda: PinNumber
+    freq: int = Field(default=400_000, ge=10_000, le=1_000_000)
+
+
+class Spi(_Table):
+    """Three wires, and `cs` of the chip."""
+
+    kind: Literal["spi"]
+    id: int = Field(ge=0, le=3)
+    sck: PinNumber
+    mosi: PinNumber
+    miso: PinNumber
+    baudrate: int = Field(default=1_000_000, ge=10_000, le=20_000_000)
+    polarity: Literal[0, 1] = 1
+    phase: Literal[0, 1] = 1
+
+
+class OnePin(_Table):
+    """One wire, or a voltage."""
+
+    kind: Literal["one_wire", "adc"]
+    pin: PinNumber
+
+
+class Sensor(_Table):
+    """Which chip, and where."""
+
+    chip: Literal["lis3dh", "adxl345", "mpu6050", "bme280", "sht3x", "ds18b20", "adc_microphone"]
+    bus: I2c | Spi | OnePin = Field(discriminator="kind")
+    address: int | None = Field(default=None, ge=8, le=119)
+    cs: PinNumber | None = None
+    channels: int | None = Field(default=None, ge=1, le=9)
+    range_g: Literal[2, 4, 8, 16] | None = None
+    range_dps: Literal[250, 500, 1000, 2000] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Sensor:
+        wanted = {"ds18b20": {"one_wire"}, "adc_microphone": {"adc"}, "mpu6050": {"i2c"}, "sht3x": {"i2c"}}
+        kinds = wanted.get(self.chip, {"i2c", "spi"})
+        if self.bus.kind not in kinds:
+            raise ValueError(f"a {self.chip} is at {' or '.join(sorted(kinds))}, not at {self.bus.kind}")
+        if (self.bus.kind == "spi") != (self.cs is not None):
+            raise ValueError("cs goes with a bus of kind spi, and only with that")
+        return self
+
+
+class WifiUdp(_Table):
+    """Datagrams to the gateway."""
+
+    kind: Literal["wifi_udp"]
+    ssid: str = Field(min_length=1, max_length=32)
+    key: str = Field(max_length=64)
+    gateway: str
+    limit_ms: int = Field(default=8000, ge=500, le=60_000)
+
+    @model_validator(mode="after")
+    def _is_endpoint(self) -> WifiUdp:
+        split_endpoint(self.gateway)
+        return self
+
+
+class WifiMqtt(_Table):
+    """A broker that the gateway is connected to as well."""
+
+    kind: Literal["wifi_mqtt"]
+    ssid: str = Field(min_length=1, max_length=32)
+    key: str = Field(max_length=64)
+    broker: str
+    prefix: str = Field(default="stethos/nodes", pattern=r"^[^/+#\x00]+(/[^/+#\x00]+)*$")
+    user: str | None = None
+    password: str | None = None
+    limit_ms: int = Field(default=8000, ge=500, le=60_000)
+
+    @model_validator(mode="after")
+    def _is_endpoint(self) -> WifiMqtt:
+        split_endpoint(self.broker)
+        return self
+
+
+class Uart(_Table):
+    """A wire."""
+
+    kind: Literal["uart"]
+    id: int = Field(ge=0, le=3)
+    baud: int = Field(default=115_200, ge=1200, le=3_000_000)
+
+
+class Battery(_Table):
+    """The pin that measures it, behind a divider: `ratio` is battery over pin."""
+
+    pin: PinNumber
+    ratio: float = Field(ge=1, le=20)
+
+
+class NodeJson(_Table):
+    """Everything. Times in milliseconds, limits in the sensor's units, currents in nA."""
+
+    hardware: str = Field(min_length=1, max_length=24)
+    sensor: Sensor
+    radio: WifiUdp | WifiMqtt | Uart = Field(discriminator="kind")
+    wake_ms: int = Field(default=10_000, ge=100, le=86_400_000)
+    heartbeat_ms: int = Field(default=900_000, ge=1000, le=0xFFFFFFFF)
+    listen_ms: int = Field(default=400, ge=MIN_LISTEN_MS, le=LONGEST_LISTEN_MS)
+    feature_set: Literal[1, 2, 3] = 1
+    samples: int = Field(default=128, ge=32, le=1024)
+    rate_millihz: int = Field(default=200_000, ge=1, le=10_000_000)
+    window_every: int = Field(default=0, ge=0, le=65_535)
+    flag_repeat: int = Field(default=6, ge=1, le=65_535)
+    limits: list[tuple[int | None, int | None]] | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=64)
+    alert_pin: PinNumber | None = None
+    alert_after: int = Field(default=2, ge=0, le=255)
+    clear_after: int = Field(default=0, ge=0, le=255)
+    alert_on_fault: bool = False
+    battery: Battery | None = None
+    radio_min_mv: int = Field(default=0, ge=0, le=65_535)
+    current_na: tuple[Count, Count, Count, Count] = (10_000, 500_000, 20_000_000, 120_000_000)
+    watchdog_ms: int = Field(default=60_000, ge=0, le=3_600_000)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> NodeJson:
+        channels = self.sensor.channels or CHANNELS[self.sensor.chip]
+        if self.limits is not None and self.model is not None:
+            raise ValueError("limits and model: one of them judges")
+        if self.limits is not None:
+            if self.feature_set != SLOW:
+                raise ValueError("limits are for slow sensors: feature_set 3")
+            if len(self.limits) != channels:
+                raise ValueError(f"a {self.sensor.chip} has {channels} channels, and limits has {len(self.limits)}")
+            for low, high in self.limits:
+                if low is not None and high is not None and low >= high:
+                    raise ValueError(f"limits: {low} is not below {high}")
+        if self.radio_min_mv and self.battery is None:
+            raise ValueError("radio_min_mv without a battery to measure")
+        if self.heartbeat_ms < self.wake_ms:
+            raise ValueError("heartbeat_ms is shorter than wake_ms: between two wakes nobody speaks")
+        window_ms = self.samples * 1_000_000 // self.rate_millihz
+        if self.watchdog_ms and self.watchdog_ms < window_ms + self.listen_ms:
+            raise ValueError(f"watchdog_ms is shorter than a wake: a window takes {window_ms} ms")
+        return self
+
+
+def read(path: Path) -> NodeJson:
+    """The checked settings. Raises NodeJsonInvalid."""
+    try:
+        return NodeJson.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise NodeJsonInvalid(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        lines = [f"{path}: {_path(fault['loc'])}{_text(fault['msg'])}" for fault in error.errors()]
+        raise NodeJsonInvalid("\n".join(lines)) from error
+
+
+def compact(settings: NodeJson) -> str:
+    """As it goes onto the board: what is said, and no defaults."""
+    return json.dumps(settings.model_dump(mode="json", exclude_unset=True), separators=(",", ":"))
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    return f"{'.'.join(map(str, loc))}: " if loc else ""
+
+
+def _text(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,111 @@
+"""The board: its clock, its memory that survives sleep, its files, its pins. All that only a board can do is here."""
+
+import os
+import time
+
+import machine
+
+_CAUSES = (("PWRON_RESET", 0), ("HARD_RESET", 1), ("SOFT_RESET", 2), ("WDT_RESET", 3), ("BROWN_OUT_RESET", 4))
+_UNKNOWN = 5  # nodes/wire/SPEC.md, "Reset cause"
+_RESTARTS = "restarts"
+_BLINKS, _BLINK_MS = 10, 100
+
+
+class Board:
+    firmware = "micropython 0.2.0"
+    retained_max = 2048  # what MicroPython's RTC memory has room for on the ESP32
+
+    def __init__(self, settings, folder=""):
+        self._folder = folder
+        self._rtc = machine.RTC()
+        self._slept = machine.reset_cause() == machine.DEEPSLEEP_RESET
+        pin = settings.alert_pin
+        self._alert = None if pin is None else machine.Pin(pin, machine.Pin.OUT)
+        battery = settings.battery
+        self._battery = None if battery is None else (machine.ADC(machine.Pin(battery["pin"])), battery["ratio"])
+        self._watchdog = machine.WDT(timeout=settings.watchdog_ms) if settings.watchdog_ms else None
+        if not self._slept:
+            self._write(_RESTARTS, str(self.restarts() + 1).encode())
+
+    # Time
+
+    def now_ms(self):
+        """Goes on through deep sleep; nobody sets it."""
+        return time.time_ns() // 1000000
+
+    def sleep(self, ms):
+        """Begins anew at main.py, with what was retained."""
+        machine.deepsleep(max(ms, 1))
+
+    def restart(self):
+        machine.reset()
+
+    def feed(self):
+        if self._watchdog:
+            self._watchdog.feed()
+
+    def reset_cause(self):
+        cause = machine.reset_cause()
+        return next((code for name, code in _CAUSES if getattr(machine, name, None) == cause), _UNKNOWN)
+
+    # Memory
+
+    def retained(self):
+        return bytes(self._rtc.memory())
+
+    def retain(self, data):
+        self._rtc.memory(data)
+
+    def read(self, slot):
+        """A record of the ceiling, or None (stethos/ceiling.py)."""
+        try:
+            with open(self._folder + "ceiling.%d" % slot, "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def write(self, slot, record):
+        return self._write("ceiling.%d" % slot, record)
+
+    def restarts(self):
+        """Since the node was provisioned."""
+        try:
+            with open(self._folder + _RESTARTS, "rb") as file:
+                return int(file.read() or b"0")
+        except (OSError, ValueError):
+            return 0
+
+    def _write(self, name, data):
+        try:
+            with open(self._folder + name, "wb") as file:
+                file.write(data)
+            if hasattr(os, "sync"):
+                os.sync()  # where it is not there, closing a file is enough
+            return True
+        except OSError as error:
+            print("not kept:", name, error)
+            return False
+
+    # Pins
+
+    def battery_mv(self):
+        """0 where it cannot be measured."""
+        if not self._battery:
+            return 0
+        adc, ratio = self._battery
+        return min(int(adc.read_uv() * ratio) // 1000, 65535)
+
+    def temperature_cdeg(self):
+        return None
+
+    def alert(self, on):
+        if self._alert:
+            self._alert.value(on)
+
+    def identify(self):
+        if self._alert:
+            was = self._alert.value()
+            for blink in range(2 * _BLINKS):
+                self._alert.value(blink % 2 == 0)
+                time.sleep_ms(_BLINK_MS)
+            self._alert.value(was)
