@@ -37,7 +37,10 @@ class LearnerRefused(ValueError):  # noqa: N818 - says what the learner did
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one window; `similarity` 0..100, anomalous below 50. The fields are explained in core/learner.h."""
+    """On one window; `similarity` 0..100, anomalous below 50. The fields are explained in core/learner.h.
+
+    `moved`: feature sets 1 and 3 tell by their levels; set 2, which does not know how a sensor is mounted, never does.
+    """
 
     error: int
     threshold: int
@@ -130,7 +133,10 @@ class Learner:
         self._must(self._lib.learner_relearn(self._memory, ctypes.c_uint16(windows)))
 
     def learn(self, features: Sequence[int]) -> Reply:
-        """MORE, DONE or ANOMALOUS; NOT_NOW when it does not learn. ValueError for a wrong number of features."""
+        """MORE, DONE or ANOMALOUS; NOT_NOW when it does not learn. ValueError for a wrong number of features.
+
+        A machine that only starts while it is learned takes more windows than wanted: its start is not kept.
+        """
         return Reply(self._lib.learner_learn(self._memory, self._values(features)))
 
     def detect(self, features: Sequence[int]) -> Verdict:

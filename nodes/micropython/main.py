@@ -10,7 +10,7 @@ import gc
 
 gc.threshold(4096)  # without it not even the imports fit into 64 KB
 
-from stethos import native  # noqa: F401 (first: what is there in C takes the place of what is Python)
+from stethos import native  # first: what is there in C takes the place of what is Python
 
 import json
 import os
@@ -113,6 +113,8 @@ def safe_mode(rest):
 
 
 def main(rest=time.sleep):
+    if native.why and not native.why.startswith("there is no"):
+        print(native.why)  # a file is there, for another board
     failed = crashes() + (machine.reset_cause() == machine.WDT_RESET)
     if failed >= _MANY:
         return safe_mode(rest)

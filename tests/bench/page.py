@@ -19,6 +19,7 @@ NODE = (
     "exact_outputs_compared",
     *(f"{engine}_{what}" for engine in ("direct", "tflm") for what in ENGINE),
     "ad01_instructions_per_mac",
+    "tflm_ad01_instructions_per_mac",
     "features_instructions",
     "features_invariant_instructions",
     "features_slow_instructions",

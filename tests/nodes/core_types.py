@@ -32,7 +32,7 @@ NOT_MEASURED = -32768
 
 
 class Aes128(Structure):
-    _fields_ = (("round_key", c_uint8 * 176), ("hardware", c_void_p), ("context", c_void_p))
+    _fields_ = (("key", c_char_p), ("hardware", c_void_p), ("context", c_void_p))
 
 
 class Ccm(Structure):
@@ -48,6 +48,10 @@ class Bytes(Structure):
     @classmethod
     def of(cls, value: bytes | None) -> Bytes:
         return cls(value, len(value or b""))
+
+
+class KeysSource(Structure):
+    _fields_ = (("secret", Bytes), ("salt", Bytes), ("id", Bytes), ("id_context", Bytes))
 
 
 class Keys(Structure):
@@ -94,8 +98,8 @@ class Clock(Structure):
 class Record(Structure):
     _fields_ = (
         ("write", c_uint32), ("partial_iv_ceiling", c_uint32), ("seq_ceiling", c_uint32), ("seq_unused", c_uint32),
-        ("last_command", c_uint32), ("heartbeat_ms", c_uint32), ("wake_ms", c_uint32), ("down_unused", c_uint32),
-        ("epoch", c_uint16), ("last_result", c_uint8),
+        ("last_command", c_uint32), ("heartbeat_ms", c_uint32), ("wake_ms", c_uint32), ("epoch", c_uint16),
+        ("last_result", c_uint8), ("version", c_uint8), ("down_unused", c_uint32),
     )  # fmt: skip
 
 
@@ -165,10 +169,10 @@ class ImageRules(Structure):
 
 class NodeConfig(Structure):
     _fields_ = (
-        ("kid", c_uint8 * 4), ("secret", c_uint8 * 16), ("hardware", c_char_p), ("firmware", c_char_p),
-        ("wake_ms", c_uint32), ("heartbeat_ms", c_uint32), ("listen_ms", c_uint16), ("samples", c_uint16),
-        ("channels", c_uint8), ("reset_cause", c_uint8), ("window_every", c_uint16), ("flag_repeat", c_uint16),
-        ("model_broken", c_bool), ("feature_set", c_uint8), ("rate_millihz", c_uint32), ("short_samples", c_uint16),
+        ("hardware", c_char_p), ("firmware", c_char_p), ("wake_ms", c_uint32), ("heartbeat_ms", c_uint32),
+        ("listen_ms", c_uint16), ("samples", c_uint16), ("channels", c_uint8), ("reset_cause", c_uint8),
+        ("window_every", c_uint16), ("flag_repeat", c_uint16), ("model_broken", c_bool), ("feature_set", c_uint8),
+        ("kid", c_uint8 * 4), ("secret", c_uint8 * 16), ("rate_millihz", c_uint32), ("short_samples", c_uint16),
         ("whole_every", c_uint8), ("learner", c_void_p), ("setup", LearnerSetup), ("slow", c_void_p),
         ("judge_slow", c_void_p),
         ("limits", SlowLimits), ("alert", AlertPolicy), ("radio_min_mv", c_uint16), ("firmware_counter", c_uint32),

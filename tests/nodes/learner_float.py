@@ -36,7 +36,7 @@ def third_of_five(d: np.ndarray) -> np.ndarray:
 
 
 class FloatLearner:
-    """Learns y [windows, q]; then `detect` gives d, and follows."""
+    """Learns y [windows, q], in which no machine starts; then `detect` gives d, and follows."""
 
     def __init__(self, y: np.ndarray, events: float) -> None:
         chunks = y[: len(y) // CHUNKS * CHUNKS].reshape(CHUNKS, -1, y.shape[1])

@@ -32,13 +32,18 @@ def steady(kinds: list[int], noise: Noise) -> list[int]:
     return [places[kind] * (1 + j % 5) + noise(widths[kind]) for j, kind in enumerate(kinds)]
 
 
-def case(name: str, feature_set: int, channels: int, windows: int, average: int, events: int) -> dict[str, Any]:
+def case(
+    name: str, feature_set: int, channels: int, windows: int, average: int, events: int, start: tuple[int, int] = (0, 1)
+) -> dict[str, Any]:
+    """`start`: so many windows at first in which the machine runs with that share of its strength."""
     kinds = [KINDS[kind] for kind in feature_sets.kinds(feature_set, channels)]
     learner, noise = ref.Learner(feature_set, channels, kinds, windows, events, average), Noise(len(name))
     learn, replies, detect, verdicts = [], [], [], []
     while learner.state == ref.LEARNING:
         row = steady(kinds, noise)
-        if len(learn) == 11:
+        if len(learn) < start[0]:
+            row = [value // start[1] for value in row]
+        if len(learn) == 11 and start[0] == 0:
             row = [8 * value for value in row]  # refused
         learn.append(row)
         replies.append(learner.learn(row))
@@ -68,6 +73,8 @@ def cases() -> list[dict[str, Any]]:
         case("averaged over five", 1, 1, 40, 5, 2_000_000),
         case("the invariant set", 2, 3, 24, 1, 50_000_000),
         case("a slow sensor", 3, 2, 32, 2, 1),
+        case("a machine that starts: its first chunk is not kept", 1, 2, 40, 1, 0, (3, 16)),
+        case("a machine that starts later: it begins anew", 1, 2, 32, 3, 0, (6, 1000)),
     ]
 
 

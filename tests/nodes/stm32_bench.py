@@ -13,31 +13,48 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from gateway.energy import Board, Radio, Sensor
+from gateway.energy.header import header
 from tests.nodes.library import FLAGS, ROOT
 
 FAKES = ROOT / "tests" / "nodes" / "fakes"
 NODE = ROOT / "nodes" / "c_tflm"
 COMMON = (
-    "board", "board_store", "cobs_uart", "config_page", "persist_flash", "record_log", "sensor", "lsm6dsl", "mpu6050",
-    "lis2dw12", "source_sensor", "rtc",
+    "board", "board_store", "board_update", "cobs_uart", "config_page", "module", "persist_flash", "record_log", "run",
+    "sensor", "lsm6dsl", "mpu6050", "lis2dw12", "source_sensor", "rtc",
 )  # fmt: skip
-CHIP = ("chip", "flash", "uart", "adc", "time", "clock", "power", "power_text", "backup", "watchdog", "i2c_dma")
+CHIP = (
+    "chip", "chip_current", "flash", "uart", "adc", "time", "clock", "power", "power_text", "backup", "watchdog",
+    "i2c_dma",
+)  # fmt: skip
+
+COUNTS = ("seen", "peek", "stops", "heard", "line_lost", "acknowledged", "windows", "current_na")
 
 # enum fake_count
 SEEN = (
     "stop2", "stop1", "stop_ignored", "stop_debug", "sleep", "shutdown", "no_wake", "dma_bytes", "dma_bytes_asleep",
     "unclocked", "protected", "too_fast", "erases", "programs", "program_errors", "ecc_errors", "watchdog", "unhandled",
-    "uart_lost",
+    "uart_lost", "uart_broken", "forbidden", "stale", "standby",
 )  # fmt: skip
 # enum stop_refused
 REASONS = (
     "entered", "low_power_run", "exti_pending", "wake_flag", "interrupt", "rtc_busy", "no_wake", "debug", "flash_busy",
-    "dma", "transmitting", "clock_kept", "sleepdeep_lost", "ignored",
+    "dma", "transmitting", "measuring", "is_reset", "clock_kept", "sleepdeep_lost", "ignored",
 )  # fmt: skip
-POWER_CUT, OPTIONS_LOADED, SHUT_DOWN, WATCHDOG = -1, -2, -3, -4
+POWER_CUT, OPTIONS_LOADED, SHUT_DOWN, WATCHDOG, RESTARTED = -1, -2, -3, -4, -5
 SENSORS = ("lsm6dsl", "mpu6050", "lis2dw12")
 SAMPLED, OVERRUN, SILENT = 0, 1, 2
 SENSE, RADIO, COMPUTE = 0, 1, 2
+USART1, LPUART1 = 0, 1
+TABLE = ("lsm6dsl", "mpu6050", "mpu6050-accelerometer", "lis2dw12")
+
+
+def currents(folder: Path, board: str) -> None:
+    """The headers of the table, as make writes them (make/stm32.mk)."""
+    for sensor in TABLE:
+        for radio in ("lpuart", "ble"):
+            text = header(Board.load(board), Sensor.load(sensor), Radio.load(radio))
+            (folder / f"energy_{board}_{sensor}_{radio}.h").write_text(text)
 
 
 @cache
@@ -47,8 +64,9 @@ def bench_library(build: Path) -> ctypes.CDLL:
     ports += [NODE / "ports" / "stm32l4" / f"{name}.c" for name in CHIP]
     include = [FAKES, NODE / "ports" / "stm32", NODE / "ports" / "stm32l4", NODE / "core", NODE / "infer"]
     with TemporaryDirectory() as folder:
+        currents(Path(folder), "stm32l475")
         library = Path(folder) / "bench.so"
-        command = ["cc", *FLAGS, *(f"-I{path}" for path in include), "-isystem", str(build / "gen"), "-o", str(library)]
+        command = ["cc", *FLAGS, *(f"-I{path}" for path in include), "-isystem", folder, "-o", str(library)]
         command += [*map(str, sorted(FAKES.glob("*.c"))), *map(str, ports)]
         command += [f"-L{build}", "-lstethos-node", f"-Wl,-rpath,{build}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -57,7 +75,7 @@ def bench_library(build: Path) -> ctypes.CDLL:
     loaded.bench_new.restype = c_void_p
     for name in ("now_us", "now_ms"):
         getattr(loaded, f"bench_{name}").restype = c_uint64
-    for name in ("seen", "peek", "stops", "heard", "line_lost", "acknowledged", "windows"):
+    for name in (*COUNTS, "module_refused", "module_silent"):
         getattr(loaded, f"bench_{name}").restype = c_uint32
     loaded.bench_ceiling_open.restype = c_int64
     loaded.bench_supply_mv.restype = c_uint16
@@ -86,14 +104,14 @@ class Bench:
     def start(self) -> Bench:
         """A board's first start sets the level of its brown-out reset, and is a restart."""
         if (result := self.call("start")) == OPTIONS_LOADED:
-            result = self.reset().call("start")
+            result = self.reset(1 << 25).call("start")
         assert result == 1
         return self
 
     def boot(self) -> int:
         """What firmware.c does up to the first wake."""
         if (result := self.call("boot")) == OPTIONS_LOADED:
-            result = self.reset(1 << 28).call("boot")
+            result = self.reset(1 << 25).call("boot")
         return result
 
     def reset(self, flags: int = 0) -> Bench:
@@ -140,7 +158,7 @@ class Bench:
 
     def load(self, hex_file: Path) -> None:
         """What a flash tool does with an Intel HEX file."""
-        flash, upper = self._library.bench_flash(self._bench), 0
+        upper = 0
         for line in hex_file.read_text().split():
             record = bytes.fromhex(line[1:])
             assert sum(record) & 0xFF == 0
@@ -149,8 +167,13 @@ class Bench:
             if kind == 4:
                 upper = int.from_bytes(data, "big") << 16
             elif kind == 0:
-                for i, byte in enumerate(data):
-                    flash[upper + at - 0x0800_0000 + i] = byte
+                self.write(upper + at - 0x0800_0000, data)
+
+    def write(self, at: int, data: bytes) -> None:
+        """Into flash, as from a programmer."""
+        flash = self._library.bench_flash(self._bench)
+        for i, byte in enumerate(data):
+            flash[at + i] = byte
 
     def heard(self) -> bytes:
         """What has left on the line since the last call."""
@@ -161,11 +184,15 @@ class Bench:
     def say(self, data: bytes, after_us: int) -> None:
         self.call("say", data, len(data), c_uint64(after_us))
 
-    def on_frame(self, answer: Callable[[], None]) -> None:
-        """Called in the midst of the node's wake, when a frame has left."""
-        function = ctypes.CFUNCTYPE(None)(answer)
+    def on_byte(self, take: Callable[[int], None]) -> None:
+        """Called in the midst of the node's wake, when a byte has left."""
+        function = ctypes.CFUNCTYPE(None, c_uint8)(take)
         self._kept.append(function)
-        self.call("on_frame", function)
+        self.call("on_byte", function)
+
+    def on_frame(self, answer: Callable[[], None]) -> None:
+        """Called when a frame has left: its end is a zero."""
+        self.on_byte(lambda byte: answer() if byte == 0 else None)
 
 
 def provision(out: Path, key_file: Path, *options: str) -> None:

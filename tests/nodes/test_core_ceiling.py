@@ -63,8 +63,8 @@ class Numbers:
         record = core.Record.from_buffer_copy(self.ceiling.record)
         for name, value in fields.items():
             setattr(record, name, value)
-        self.library.ceiling_keep.argtypes = [ctypes.c_void_p, ctypes.c_void_p, core.Record]
-        return self.library.ceiling_keep(ctypes.addressof(self.ceiling), ctypes.addressof(self.board.port), record)
+        self.library.ceiling_keep.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(core.Record)]
+        return self.library.ceiling_keep(ctypes.addressof(self.ceiling), self.port, byref(record))
 
     def settle(self) -> bool:
         return self.library.ceiling_settle(byref(self.ceiling), self.port)

@@ -56,9 +56,8 @@ def test_hkdf(library, salt, secret, info, n):
 @example(bytes(16), bytes(16))
 @example(b"\xff" * 16, b"\xff" * 16)
 def test_aes128(library, key, block):
-    aes = core.Aes128()
+    aes = core.Aes128(key, None, None)
     out = create_string_buffer(16)
-    library.aes128_init(byref(aes), key, None, None)
     library.aes128_encrypt(byref(aes), block, out)
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     assert out.raw == encryptor.update(block) + encryptor.finalize()
@@ -67,8 +66,7 @@ def test_aes128(library, key, block):
 def test_aes128_substitutes_every_byte(library):
     """Each value of a byte goes through the S-box: as the first byte of a block whose round key is zero."""
     encryptor = Cipher(algorithms.AES(bytes(16)), modes.ECB()).encryptor()
-    aes = core.Aes128()
-    library.aes128_init(byref(aes), bytes(16), None, None)
+    aes = core.Aes128(bytes(16), None, None)
     for value in range(256):
         block = bytes([value]) * 16
         out = create_string_buffer(16)
@@ -84,10 +82,9 @@ def test_aes128_of_the_board_is_used(library):
         calls.append((bytes(key[:16]), bytes(block[:16])))
         ctypes.memset(out, 7, 16)
 
-    aes = core.Aes128()
     hook = kind(hardware)
+    aes = core.Aes128(b"k" * 16, ctypes.cast(hook, ctypes.c_void_p), None)
     out = create_string_buffer(16)
-    library.aes128_init(byref(aes), b"k" * 16, hook, None)
     library.aes128_encrypt(byref(aes), b"b" * 16, out)
     assert (calls, out.raw) == ([(b"k" * 16, b"b" * 16)], b"\7" * 16)
 

@@ -12,7 +12,8 @@ CORE = Path(__file__).parents[2] / "nodes" / "c_tflm" / "core"
 SOURCES = sorted(CORE.glob("*.c"))
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
 COMPILE = ("cc", "-std=c11", "-O2", "-mgeneral-regs-only", "-fno-stack-protector", "-fno-pic", "-c")
-SIZES = {"ring.h": "RING_BYTES", "learner.h": "LEARNER_BYTES"}  # what a board may set on the compiler's command line
+SIZES = {"ring.h": "RING_BYTES", "learner.h": "LEARNER_BYTES", "feature_set.h": "FEATURE_SETS"}
+"""What a board may set on the compiler's command line."""
 INCLUDE = re.compile(r'#include ["<](.*)[">]')
 HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "string.h"}
 
@@ -36,10 +37,21 @@ def test_no_state_of_its_own(symbols):
 
 
 def test_nothing_of_the_c_library_but_moving_memory(symbols):
-    ours = re.compile("(cbor|model)_|_GLOBAL_OFFSET_TABLE_$")
+    """Nor a model or its engine by name: a firmware that opens no model is without them."""
+    ours = re.compile("cbor_|_GLOBAL_OFFSET_TABLE_$")
     defined = {name for _, kind, name in symbols if kind in "tTrR"}
     outside = {name for _, kind, name in symbols if kind == "U"} - defined - ALLOWED
     assert {name for name in outside if not ours.match(name)} == set()
+
+
+@pytest.mark.parametrize("named", [("STATISTICS",), ("INVARIANT", "SLOW"), ("STATISTICS", "INVARIANT", "SLOW")])
+def test_feature_sets_that_are_not_named_are_not_linked(tmp_path, named):
+    out = tmp_path / "feature_set.o"
+    sets = "|".join(f"FEATURE_SET_BIT_{name}" for name in named)
+    command = [*COMPILE, f"-DFEATURE_SETS=({sets})", f"-I{CORE}", "-o", str(out), str(CORE / "feature_set.c")]
+    subprocess.run(command, check=True)
+    lines = subprocess.run(["nm", "-u", str(out)], check=True, capture_output=True, text=True).stdout.split()
+    assert {name for name in lines if name.startswith("features_")} == {f"features_{name.lower()}" for name in named}
 
 
 @pytest.mark.parametrize("source", [*SOURCES, *sorted(CORE.glob("*.h"))], ids=lambda path: path.name)

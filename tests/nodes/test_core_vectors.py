@@ -169,8 +169,7 @@ def test_ccm(library, case):
     key, nonce, aad, plain, sealed = (
         bytes.fromhex(case[n]) for n in ("key", "nonce", "aad", "plaintext", "sealed")
     )  # fmt: skip
-    aes = core.Aes128()
-    library.aes128_init(byref(aes), key, None, None)
+    aes = core.Aes128(key, None, None)
     ccm = core.Ccm(ctypes.pointer(aes), nonce, len(nonce), case["tag_bytes"], aad, len(aad))
     out = (ctypes.c_uint8 * len(sealed))()
     library.ccm_seal(byref(ccm), raw(plain), c_size_t(len(plain)), out)
@@ -187,9 +186,8 @@ def test_ccm(library, case):
 
 def derive(library, secret, salt, sender, id_context, n):
     out = create_string_buffer(n)
-    as_bytes = core.Bytes.of
-    library.keys_derive.argtypes = [core.Bytes] * 4 + [ctypes.c_void_p, ctypes.c_uint8]
-    library.keys_derive(as_bytes(secret), as_bytes(salt), as_bytes(sender), as_bytes(id_context), out, n)
+    source = core.KeysSource(*(core.Bytes.of(value) for value in (secret, salt, sender, id_context)))
+    library.keys_derive(byref(source), out, ctypes.c_uint8(n))
     return out.raw
 
 

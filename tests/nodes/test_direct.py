@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tflite_micro.python.tflite_micro import runtime
 
 from gateway.training import tflite_file
 from tests.nodes.direct_engine import Direct, Refused
-from tests.nodes.tflite_networks import ACTIVATIONS, Layer, Network, tflite_of
+from tests.nodes.tflite_networks import ACTIVATIONS, Layer, Network, model_of, pack, tflite_of
 
 pytestmark = pytest.mark.usefixtures("node_build")
 
@@ -125,6 +125,31 @@ def test_extreme_networks_agree_and_are_refused_together(seed):
         assert largest_multiplier(network) > 2**17
         return
     assert wrong == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.floats(-9, 3), st.floats(-12, 6))
+@example(-5, -3)
+@example(-5, -9)
+@example(2, 0.02)
+@example(2, 0.0)
+def test_a_bias_of_another_scale_is_taken_where_the_interpreter_takes_it(multiplier, factor):
+    """Products and biases in steps of 2^multiplier of the output's, one of the two 2^factor times that."""
+    rng = np.random.default_rng(5)
+    layer = Layer(rng.integers(-127, 128, (6, 9)), rng.integers(-99, 100, 6), [0.25], 0.5, 3)
+    model = model_of(Network(float(np.float32(2 * 2**multiplier)), -3, [layer]))
+    quantization = model.subgraphs[0].tensors[2].quantization
+    quantization.scale = [float(np.float32(quantization.scale[0] * 2**factor))]
+    tflite = pack(model)
+    small = max(multiplier, multiplier + factor) < -6
+    try:
+        Direct(tflite)
+    except Refused as refusal:
+        assert str(refusal).startswith("scales or zero points")
+        assert not small
+        assert factor != 0
+        return
+    assert differing(tflite, random_inputs(rng, 9, 4)) == (36, 0)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

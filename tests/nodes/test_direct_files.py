@@ -96,6 +96,14 @@ CHANGES = {
     "an output that nobody makes": (lambda m: vars(m.subgraphs[0]).update(outputs=[1]), GRAPH),
     "a layer onto itself": (lambda m: vars(operator(m, 0)).update(outputs=[0]), SHAPE),
     "a tensor that is not there": (lambda m: vars(operator(m, 0)).update(inputs=[0, 99, 2]), GRAPH),
+    "a buffer that is not there": (lambda m: vars(tensor(m, 1)).update(buffer=99), GRAPH),
+    "an operator code that is not there": (lambda m: vars(operator(m, 1)).update(opcodeIndex=3), GRAPH),
+    "weights left out": (lambda m: vars(operator(m, 0)).update(inputs=[0, -1, 2]), GRAPH),
+    "an input left out": (lambda m: vars(operator(m, 0)).update(inputs=[-1, 1, 2]), GRAPH),
+    "four inputs": (lambda m: vars(operator(m, 0)).update(inputs=[0, 1, 2, -1]), GRAPH),
+    "no inputs": (lambda m: vars(operator(m, 0)).update(inputs=[]), GRAPH),
+    "two outputs": (lambda m: vars(operator(m, 0)).update(outputs=[3, 3]), GRAPH),
+    "an output left out": (lambda m: vars(operator(m, 0)).update(outputs=[-1]), GRAPH),
     "weights that are an activation": (lambda m: vars(operator(m, 0)).update(inputs=[0, 0, 2]), GRAPH),
     "tanh": (lambda m: vars(operator(m, 0).builtinOptions).update(fusedActivationFunction=4), OPTIONS),
     "shuffled weights": (lambda m: vars(operator(m, 0).builtinOptions).update(weightsFormat=1), OPTIONS),
@@ -123,6 +131,8 @@ CHANGES = {
     "asymmetric weights": (lambda m: vars(tensor(m, 4).quantization).update(zeroPoint=[1]), QUANTIZATION),
     "scales by column": (lambda m: vars(tensor(m, 1).quantization).update(quantizedDimension=1), QUANTIZATION),
     "a scale too few": (lambda m: vars(tensor(m, 1).quantization).update(scale=[0.1] * 3), QUANTIZATION),
+    "a zero point too few": (lambda m: vars(tensor(m, 1).quantization).update(zeroPoint=[0] * 3), QUANTIZATION),
+    "an asymmetric row": (lambda m: vars(tensor(m, 1).quantization).update(zeroPoint=[0, 0, 1, 0]), QUANTIZATION),
     "a bias of another scale": (lambda m: vars(tensor(m, 5).quantization).update(scale=[0.5]), QUANTIZATION),
 }  # fmt: skip
 
@@ -131,6 +141,14 @@ CHANGES = {
 def test_it_says_why_it_refuses(name):
     change, reason = CHANGES[name]
     assert reason in refused(change)
+
+
+def test_what_comes_behind_the_output_does_not_run():
+    model = model_of(network())
+    model.subgraphs[0].outputs = operator(model, 1).outputs
+    whole, two = Direct(pack(model)), Direct(tflite_of(Network(0.3, 5, network().layers[:2])))
+    assert np.array_equal(whole.run(np.arange(6)), two.run(np.arange(6)))
+    assert whole.memory_size == two.memory_size
 
 
 def test_two_hundred_and_fifty_six_layers_are_too_many():

@@ -34,6 +34,7 @@ class Model(ctypes.Structure):
         ("refused", ctypes.c_int),
         ("network", State),
         ("scaling", Cbor),
+        ("score", ctypes.c_void_p),
     )
 
 

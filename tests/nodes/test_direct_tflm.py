@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ai_edge_litert.schema_py_generated as schema
 import numpy as np
 import pytest
 
 from gateway.detectors import direct
 from tests.nodes.library import DATA, ROOT
+from tests.nodes.ops.cases import GRAPHS
 from tests.nodes.test_direct import random_inputs, usual_network
-from tests.nodes.tflite_networks import tflite_of
+from tests.nodes.tflite_networks import model_of, pack, tflite_of
+from tests.nodes.tflm_least import asked_for, least
 
 TFLM_DIR = os.environ.get("TFLM_DIR", "")
 pytestmark = [
@@ -41,14 +44,19 @@ def assert_same(tflite: bytes, tflm: ctypes.CDLL, inputs: np.ndarray) -> int:
     return found.size
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_published_model_gives_the_same_on_both(name: str, tflm: ctypes.CDLL) -> None:
+def published(name: str) -> bytes:
     path = DATA / "tflite_models" / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} is not here: recorded data is expected in ../shared/data")
-    size = direct.Network(path.read_bytes()).input.size
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_published_model_gives_the_same_on_both(name: str, tflm: ctypes.CDLL) -> None:
+    tflite = published(name)
+    size = direct.Network(tflite).input.size
     inputs = np.random.default_rng(1).integers(-128, 128, (3, size)).astype(np.int8)
-    assert assert_same(path.read_bytes(), tflm, inputs) > 0
+    assert assert_same(tflite, tflm, inputs) > 0
 
 
 def test_random_networks_give_the_same_on_both(tflm: ctypes.CDLL) -> None:
@@ -59,6 +67,44 @@ def test_random_networks_give_the_same_on_both(tflm: ctypes.CDLL) -> None:
         inputs = np.stack(random_inputs(rng, network.layers[0].weights.shape[1], 4))
         compared += assert_same(tflite_of(network), tflm, inputs)
     assert compared > 10_000
+
+
+SPARE = 256
+"""Bytes that the engine may ask for beyond the least that the interpreter takes."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_it_asks_for_is_enough_and_hardly_more(name: str, tflm: ctypes.CDLL) -> None:
+    tflite = published(name)
+    assert 0 <= asked_for(tflm, tflite) - least(tflm, tflite) <= SPARE
+
+
+def test_what_it_asks_for_is_enough_and_hardly_more_for_any_network(tflm: ctypes.CDLL) -> None:
+    rng = np.random.default_rng(12)
+    for make in GRAPHS.values():
+        for _ in range(6):
+            tflite = make(rng).tflite
+            assert 0 <= asked_for(tflm, tflite) - least(tflm, tflite) <= SPARE
+
+
+def test_a_plan_of_memory_made_elsewhere_is_refused(tflm: ctypes.CDLL) -> None:
+    """The interpreter would put values wherever the file says, before its memory or behind it."""
+    model = model_of(usual_network(np.random.default_rng(3)))
+    tensors = len(model.subgraphs[0].tensors)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.array([1, 0, tensors, *[-16] * tensors], "<i4").view(np.uint8)
+    entry.name, entry.buffer = b"OfflineMemoryAllocation", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [entry]
+    with pytest.raises(direct.Refused, match="storage format"):
+        direct.Network(pack(model), tflm)
+
+
+def test_floats_within_are_refused_as_direct_does(tflm: ctypes.CDLL) -> None:
+    for name in ("ad01_fp32", "hello_world_float", "silabs_micro_speech", "simple_add_model"):
+        for engine in (None, tflm):
+            with pytest.raises(direct.Refused):
+                direct.Network(published(name), engine)
 
 
 def test_a_damaged_file_is_refused(tflm: ctypes.CDLL) -> None:

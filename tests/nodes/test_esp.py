@@ -22,7 +22,7 @@ from gateway.energy import Board, Radio, Sensor
 from gateway.energy.header import header
 from gateway.wire.envelope import Cipher, parse
 from gateway.wire.keys import NodeKeys
-from gateway.wire.messages import Ack, Birth, Flag, Health, Window, decode_up, encode
+from gateway.wire.messages import Ack, Birth, Chunk, DownMessage, Flag, Health, Offer, Result, Window, decode_up, encode
 from tests.nodes.model_images import image
 from tests.nodes.slot_flash import MODEL, manifest
 
@@ -62,7 +62,7 @@ def firmware(node_build: Path, tmp_path_factory) -> Path:
 
 
 class Gateway(threading.Thread):
-    """Acknowledges each datagram."""
+    """Acknowledges each datagram; hands out an image, if it has one, piece by piece as the node's Results want it."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -71,6 +71,22 @@ class Gateway(threading.Thread):
         self.received: list = []
         self.partial_ivs: list[int] = []
         self.answers = True
+        self.offer: tuple[Offer, bytes] | None = None
+        self.told = 0
+        self.asked = False  # and no Result has come
+
+    def mail(self, message: object) -> list[DownMessage]:
+        """What goes out behind the Ack of `message`: one at a time, for a Result each."""
+        if self.offer is None or (self.asked and not isinstance(message, Result)):
+            return []
+        offer, file = self.offer
+        self.asked = True
+        if not isinstance(message, Result) or message.code == 2:  # woken anew, it does not remember the offer
+            return [offer]
+        if message.code == 4 and message.detail is not None:
+            return [Chunk(offer.id, message.detail, file[message.detail : message.detail + 384])]
+        self.offer = None
+        return []
 
     def run(self) -> None:
         keys = NodeKeys(KID, SECRET)
@@ -83,8 +99,11 @@ class Gateway(threading.Thread):
             message = decode_up(up.open(sealed))
             self.received.append(message)
             if self.answers:
-                ack = Ack(base=message.seq, bitmap=0, time_ms=0, next_s=0, mail=0, birth_wanted=False)
-                self.socket.sendto(down.seal(len(self.partial_ivs), encode(ack)), node)
+                waits = self.mail(message)
+                ack = Ack(base=message.seq, bitmap=0, time_ms=0, next_s=0, mail=len(waits), birth_wanted=False)
+                for said in (ack, *waits):
+                    self.told += 1
+                    self.socket.sendto(down.seal(self.told, encode(said)), node)
 
 
 class EspBoard:
@@ -289,6 +308,25 @@ def test_a_damaged_model_is_a_fault_and_windows_come_all_the_same(board):
     assert [message.why for message in messages if isinstance(message, Flag)] == [8]
     assert messages[0].model is None
     assert any(isinstance(message, Window) for message in messages)
+
+
+def test_a_model_comes_over_the_air(board, gateway):
+    """In some wakes, because one has eight exchanges; each begins where the one before has stopped."""
+    old, new = image((9, 6, 9)), image((9, 5, 9))
+    put_model(board, old, "a", marks=3)
+    file = manifest(new, 2, store=MODEL, board=b"esp32c3", key=None) + new
+    offer = Offer(7, MODEL, len(new), hashlib.sha256(new).digest(), 2)
+    gateway.offer = offer, file
+    calls: list[str] = []
+    for _ in range(70):  # it listens when it has something to say: a heartbeat comes in 60 wakes
+        gateway.asked = False
+        calls, _ = board.wake()
+        if "restart" in calls:
+            break
+    _, messages = board.wake()
+    assert messages[0].model == hashlib.sha256(new).digest()[:8]
+    assert b"confirm!" in (board.folder / "model_b").read_bytes()
+    assert [result.code for result in gateway.received if isinstance(result, Result)][-1] == 0
 
 
 def manifest_lines() -> dict[str, str]:

@@ -105,19 +105,20 @@ def histories(draw):
     }
     doings = st.sampled_from(["window"] * 8 + ["save", "load", "merge", "rollback", "freeze", "thaw", "acknowledge",
                                                "sensitivity", "relearn", "step", "wild"])  # fmt: skip
-    return feature_set, channels, setup, draw(st.integers(0, 2**32 - 1)), draw(st.lists(doings, max_size=60))
+    start = draw(st.integers(0, 70)), draw(st.sampled_from([0, 0.001, 0.1, 0.5, 1, 20]))
+    return feature_set, channels, setup, start, draw(st.integers(0, 2**32 - 1)), draw(st.lists(doings, max_size=60))
 
 
 @settings(max_examples=100, deadline=None)
 @given(histories())
 def test_any_history_is_the_same_in_c_and_in_the_reference(history):
-    feature_set, channels, setup, seed, doings = history
+    feature_set, channels, setup, (start, strength), seed, doings = history
     both = Both(feature_set, channels, **setup)
     random = np.random.default_rng(seed)
     steady = iter(windows(both.kinds, seed, 700, random.choice([0, 0.05, 0.5])))
     factor, images = 1.0, []
-    for values in [next(steady) for _ in range(int(random.choice([5, both.model.windows])))]:
-        both.window(values)
+    for i in range(int(random.choice([5, both.model.windows, both.model.windows + 60]))):
+        both.window([int(value * (strength if i < start else 1)) for value in next(steady)])
     for doing in doings:
         if doing in ("window", "step"):
             factor *= float(random.uniform(0.5, 2)) if doing == "step" else 1
@@ -180,6 +181,72 @@ def test_it_refuses_to_learn_what_looks_anomalous():
     for row in rows:
         clean.learn(row)
     assert learner.save() == clean.save() and learner.diagnose().refused == 12
+
+
+def starting(rows, start, strength=0.1):
+    """The same windows, in the first `start` of which the machine runs with that share of its strength."""
+    return [[int(v * strength) for v in row] if i < start else row for i, row in enumerate(rows)]
+
+
+def until_done(learner, rows):
+    """What a learner answers, until it has learned."""
+    replies = []
+    for row in rows:
+        replies.append(learner.learn(row))
+        if replies[-1] == Reply.DONE:
+            return replies
+    raise AssertionError(f"not enough windows: {learner.diagnose()}")
+
+
+@pytest.mark.parametrize("start", [1, 3, 6])
+def test_a_start_in_the_first_chunk_is_not_learned(start):
+    """Chunks of 7. It takes a chunk longer, and then knows as much as one that began when the machine ran."""
+    rows = windows([0, 1, 1], 5, 120)
+    learner = Learner(1, 1, windows=56)
+    replies = until_done(learner, starting(rows, start))
+    assert replies == [Reply.MORE] * 62 + [Reply.DONE]
+    later = Learner(1, 1, windows=56)
+    assert len(until_done(later, rows[7:])) == 56
+    for factor in (1, 1.5, 2, 4):
+        row = [rows[0][0], *(round(factor * v) for v in rows[0][1:])]
+        found, expected = learner.detect(row), later.detect(row)
+        assert found.anomalous == expected.anomalous
+        ratio = found.error / found.threshold / (expected.error / expected.threshold)
+        assert ratio == pytest.approx(1, abs=0.25)  # its steps are those in which the start had room
+
+
+@pytest.mark.parametrize("start", [7, 9, 25, 55])
+def test_what_has_lasted_less_long_was_not_normal(start):
+    """Still for longer than a chunk: what runs is refused for as long as that, and then it begins anew."""
+    rows = starting(windows([0, 1, 1], 5, 240), start, 0.001)
+    learner = Learner(1, 1, windows=56)
+    replies = until_done(learner, rows)
+    assert replies == [Reply.MORE] * start + [Reply.ANOMALOUS] * start + [Reply.MORE] * 55 + [Reply.DONE]
+    assert not learner.detect(rows[-1]).anomalous and learner.detect(rows[0]).anomalous
+
+
+def test_it_begins_anew_three_times_at_most():
+    """A machine that changes between two conditions for ever is learned at last, as far as one of them goes."""
+    rows = windows([0, 1, 1], 5, 600)
+    changing = [[int(v * (0.001 if i // 8 % 2 else 1)) for v in row] for i, row in enumerate(rows)]
+    replies = until_done(Learner(1, 1, windows=56), changing)
+    assert replies.count(Reply.ANOMALOUS) >= 3 * 8 and len(replies) < 200
+
+
+def test_a_machine_that_runs_as_it_does_seldom_looks_like_one_that_starts():
+    """Of 60 learners, whose machine's chunks differ, one in ten at most takes a chunk longer."""
+    random, longer = np.random.default_rng(11), 0
+    for _ in range(60):
+        learner = Learner(1, 3, windows=64)
+        place, replies = random.uniform(2000, 20000, 9), []
+        while Reply.DONE not in replies:
+            if len(replies) % 8 == 0:
+                chunk = random.normal(0, 0.05, 9)
+            replies.append(
+                learner.learn(np.rint(place * np.exp2(chunk + random.normal(0, 0.1, 9))).astype(int).tolist())
+            )
+        longer += len(replies) > 64
+    assert longer <= 6
 
 
 def test_three_of_five_latch_until_ten_are_quiet():

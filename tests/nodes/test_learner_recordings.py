@@ -9,7 +9,7 @@ import gzip
 import numpy as np
 import pytest
 
-from gateway.detectors.learner import Learner, Reply, State
+from gateway.detectors.learner import Learner, Reply
 from gateway.training import features
 from tests.nodes import learner_float
 from tests.nodes.library import DATA
@@ -34,12 +34,13 @@ def fan(name, turn=(0, 1, 2), gain=1.0):
     return np.rint(samples * 16384 * gain).astype(np.int16)
 
 
-def taught(rows, windows, **setup):
-    learner = Learner(1, len(rows[0]) // 3, windows=windows, **setup)
-    for row in rows[:windows]:
-        learner.learn(row)
-    assert learner.diagnose().state == State.WATCHING
-    return learner
+def taught(rows, windows, feature_set=1, **setup):
+    """A learner that has learned, and how many windows that took: a start is not learned, and takes longer."""
+    learner = Learner(feature_set, len(rows[0]) // 3, windows=windows, **setup)
+    for used, row in enumerate(rows, 1):
+        if learner.learn(row) == Reply.DONE:
+            return learner, used
+    raise AssertionError(f"not enough windows to learn from: {learner.diagnose()}")
 
 
 def share(learner, rows, name="anomalous"):
@@ -60,24 +61,27 @@ def places(length):
 def test_sixty_seconds_at_a_new_place_are_enough(length):
     """Learned at one place, moved to another: it says so, learns for 60 s, is quiet, and finds a weight on a blade.
 
-    The means of 27 and 30 beginnings: false alarms of windows at most 2 %, recall at least 95 %.
+    The means of 27 and 30 beginnings: false alarms of windows at most 2 %, recall at least 95 %. One beginning in ten
+    at most takes for a start what is none, and learns for 68 s.
     """
     other = {"turn": (2, 0, 1), "gain": 0.9}
     rows = statistics(fan("low_0_weight", **other), length)
     weight = statistics(fan("low_1_weight", **other), length)
     beginnings, minute = places(length)
     elsewhere = statistics(fan("low_0_weight"), length)
-    alarms, recall = [], []
+    alarms, recall, used = [], [], []
     for first in beginnings:
-        learner = taught(elsewhere, minute)
+        learner, _ = taught(elsewhere, minute)
         verdicts = [learner.detect(row) for row in rows[first : first + 5]]
         assert verdicts[-1].moved
         learner.acknowledge()
-        replies = [learner.learn(row) for row in rows[first : first + minute]]
-        assert replies[-1] == Reply.DONE and learner.diagnose().refused == 0
-        alarms.append(share(learner, rows[first + minute :]))
+        replies = [learner.learn(row) for row in rows[first : first + minute + minute // 8]]
+        assert Reply.DONE in replies and learner.diagnose().refused == 0
+        used.append(replies.index(Reply.DONE) + 1)
+        alarms.append(share(learner, rows[first + used[-1] :]))
         recall.append(share(learner, weight))
     assert np.mean(alarms) <= 0.02 and np.mean(recall) >= 0.95
+    assert np.mean(np.array(used) > minute) <= 0.1
 
 
 def test_a_weight_that_comes_slowly_is_not_forgotten(length):
@@ -86,8 +90,8 @@ def test_a_weight_that_comes_slowly_is_not_forgotten(length):
     beginnings, minute = places(length)
     caught = []
     for first in beginnings:
-        learner = taught(rows[first:], minute)
-        usual = np.array(rows[first + minute : first + 4 * minute], float)
+        learner, used = taught(rows[first:], minute)
+        usual = np.array(rows[first + used : first + 4 * minute], float)
         grown = np.mean(weight, axis=0) / np.mean(rows[first : first + minute], axis=0)
         grown[::3] = 1
         factor = 1 + (grown - 1) * np.minimum(1, np.arange(len(usual)) / (2 * minute))[:, None]
@@ -97,15 +101,15 @@ def test_a_weight_that_comes_slowly_is_not_forgotten(length):
 
 
 def test_off_is_not_normal(length):
-    learner = taught(statistics(fan("low_0_weight"), length), 120)
+    learner, _ = taught(statistics(fan("low_0_weight"), length), 120)
     assert share(learner, statistics(fan("off_0_weight"), length)) == 1
 
 
 def test_it_says_nothing_of_what_it_has_not_been_shown(length):
     """Labels shuffled: of two halves of one recording neither is told apart from the other."""
     rows = statistics(fan("low_0_weight"), length)
-    learner = taught(rows, 120)
-    errors = np.array([learner.detect(row).error for row in rows[120:]])
+    learner, used = taught(rows, 120)
+    errors = np.array([learner.detect(row).error for row in rows[used:]])
     half = np.random.default_rng(3).random(len(errors)) < 0.5
     assert 0.4 < np.mean(errors[half][:, None] > errors[~half]) < 0.6
 
@@ -126,13 +130,13 @@ def rotor(path, length=64):
 
 def beside(rows, windows):
     """Shares of equal verdicts, and the ratio of thresholds, of C and of the floating point."""
-    learner = taught(rows, windows)
+    learner, used = taught(rows, windows)
     count = len(rows[0]) // 3
     levels, scales = np.tile(~SCALES, count), np.tile(SCALES, count)
     y = learner_float.logs(np.array(rows), scales, levels)
-    model = learner_float.FloatLearner(y[:windows], 0.0002)
+    model = learner_float.FloatLearner(y[used - windows : used], 0.0002)
     same, found = [], None
-    for row, values in zip(rows[windows:], y[windows:], strict=True):
+    for row, values in zip(rows[used:], y[used:], strict=True):
         found = learner.detect(row)
         same.append(found.anomalous == (model.detect(values) > model.threshold))
     return np.mean(same), found.threshold / 1024 / y.shape[1] / model.threshold
@@ -154,29 +158,75 @@ def test_whole_numbers_judge_a_rotor_as_floating_point_does():
         assert same >= 0.98 and 0.9 < ratio < 1.1
 
 
+def auc(good, bad):
+    return float(np.mean(bad[:, None] > good))
+
+
 def test_what_healthy_runs_know_together_ranks_the_faults_of_others():
-    """A prior from the fleet: eleven healthy runs learned and merged; then runs of other days, with faults."""
+    """A prior from the fleet: healthy runs learned and merged, the machine's starts left out; then runs of other days,
+    with faults. Three of the healthy runs begin at a standstill. The clock's AUC is beside it: .69 and .66.
+    """
     healthy = sorted((DATA / "rosa_rotor_imu").glob("H_*.csv.gz"))
     if not healthy:
         pytest.skip("the recordings of the rotor are not there")
-    together = None
-    for path in healthy:
-        rows, _ = rotor(path)
-        learner = Learner(1, 6, windows=24)
-        if Reply.DONE not in [learner.learn(row) for row in rows if learner.diagnose().state == State.LEARNING]:
-            continue
-        if together is None:
-            together = learner
-        else:
-            together.merge(learner.save())
-    assert together is not None
+    together, *others = [taught(rotor(path, 32)[0], 24)[0] for path in healthy]
+    for other in others:
+        together.merge(other.save())
     prior = together.save()
-    for kind, least in (("N", 0.9), ("V", 0.93)):
-        errors, faults = [], []
+    for kind, least in (("N", 0.87), ("V", 0.94)):
+        errors, faults, clock = [], [], []
         for path in sorted((DATA / "rosa_rotor_imu").glob(f"{kind}_*.csv.gz")):
             together.load(prior)
-            rows, fault = rotor(path)
+            rows, fault = rotor(path, 32)
             errors += [together.detect(row).error for row in rows]
             faults += fault
-        good, bad = (np.array(errors)[np.array(faults) == flag] for flag in (False, True))
-        assert np.mean(bad[:, None] > good) >= least
+            clock += [-i for i in range(len(rows))]
+        told, by_time = (
+            auc(*(np.array(what)[np.array(faults) == flag] for flag in (False, True))) for what in (errors, clock)
+        )
+        assert told >= least and told > by_time + 0.15, (kind, told, by_time)
+
+
+# --- a machine that starts while it learns
+
+
+@pytest.fixture(scope="module")
+def on_off(length):
+    return tuple(statistics(fan(name), length) for name in ("low_0_weight", "off_0_weight", "low_1_weight"))
+
+
+def moving(length):
+    return statistics(fan("low_0_weight-moving"), length)
+
+
+@pytest.mark.parametrize(
+    ("before", "chunks"),
+    [("off", chunks) for chunks in (0.3, 0.5, 1, 1.5, 3, 6)] + [("moving", chunks) for chunks in (0.3, 0.5, 1, 1.5)],
+)
+def test_what_was_before_the_start_is_not_learned(length, on_off, before, chunks):
+    """A fan that is off, or its sensor still in somebody's hand, for so many chunks; then it runs. The means of 27 and
+    30 beginnings are those without a start: false alarms of windows at most 2 %, recall of the weight at least 95 %.
+    """
+    rows, off, weight = on_off
+    beginnings, minute = places(length)
+    first_rows = off if before == "off" else moving(length)
+    alarms, recall = [], []
+    for first in beginnings:
+        shown = first_rows[first // 2 : first // 2 + round(chunks * minute / 8)] + rows[first:]
+        learner, used = taught(shown, minute)
+        alarms.append(share(learner, shown[used:]))
+        recall.append(share(learner, weight))
+    assert np.mean(alarms) <= 0.02 and np.mean(recall) >= 0.95
+
+
+@pytest.mark.parametrize("run", ["77", "80", "92"])
+def test_a_rotor_that_starts_is_learned_as_it_runs(run):
+    """Runs that begin at a standstill: it learns, and tells eight times the vibration from the usual."""
+    path = DATA / "rosa_rotor_imu" / f"H_merged_data{run}.csv.gz"
+    if not path.exists():
+        pytest.skip("the recordings of the rotor are not there")
+    rows, _ = rotor(path, 32)
+    learner, _ = taught(rows, 24)
+    learner.freeze(True)
+    usual, grown = rows[-8:], [[v if j % 3 == 0 else 8 * v for j, v in enumerate(row)] for row in rows[-8:]]
+    assert share(learner, usual) == 0 and share(learner, grown) == 1

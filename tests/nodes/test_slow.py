@@ -149,12 +149,15 @@ def run(samples, minutes, learn=120):
 
 
 def test_a_room_left_alone_is_quiet(office, motes):
-    """One window in 340 of an office with a weekend in it, and none in 290 of two motes."""
+    """One window in 340 of an office with a weekend in it, and none in 290 of two motes, but for half an hour in which
+    the humidity at one of them falls from 57 to 41 %.
+    """
     samples, times = office
     whys = run(samples, [t.hour * 60 + t.minute for t in times])
     assert np.count_nonzero(whys) <= 0.01 * len(whys) and len(whys) > 330
-    for mote in motes:
-        assert not np.any(run(mote, [-1] * len(mote), learn=64))
+    for mote, falling in zip(motes, (slice(0), slice(97, 112)), strict=True):
+        whys = run(mote, [-1] * len(mote), learn=64)
+        assert not np.any(np.delete(whys, falling))
 
 
 def test_a_spike_is_a_point_anomaly(office):

@@ -7,46 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.links.serial import Deframer, frame
-from gateway.wire.envelope import Cipher, parse
-from gateway.wire.keys import NodeKeys
-from gateway.wire.messages import Ack, Birth, Flag, Health, UpMessage, Window, decode_up, encode
-from tests.nodes.stm32_bench import Bench, provision
+from gateway.energy import Board, Radio, Sensor
+from gateway.energy.forecast import currents_na
+from gateway.wire.messages import Birth, Flag, Health, Window
+from tests.nodes.stm32_bench import LPUART1, USART1, Bench, provision
+from tests.nodes.stm32_gateway import KID, SECRET, Gateway
 
-KID, SECRET = bytes.fromhex("7f3a01c2"), bytes(range(16))
-RUNNING, NO_CONFIG, NO_SENSOR = 100, 3, 4
-STACK_US = 20_000  # what the gateway takes to answer
-
-
-class Gateway:
-    """At the other end of the board's line. Fails if a partial IV comes twice."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.answers = bench, True
-        self.received: list[UpMessage] = []
-        self.partial_ivs: set[int] = set()
-        self.dropped: list[str] = []
-        self.told = 0
-        self._keys = NodeKeys(KID, SECRET)
-        self._deframer = Deframer(self.dropped.append)
-        bench.on_frame(self.take)
-
-    def take(self) -> None:
-        """A frame has left: the answer is on its way while the node still listens."""
-        for envelope in self._deframer.feed(self.bench.heard()):
-            sealed = parse(envelope)
-            assert sealed.partial_iv not in self.partial_ivs
-            self.partial_ivs.add(sealed.partial_iv)
-            message = decode_up(Cipher.up(self._keys).open(sealed))
-            self.received.append(message)
-            if self.answers:
-                self.told += 1
-                ack = Ack(base=message.seq, bitmap=0, time_ms=1_790_000_000_000 + self.bench.now_ms, next_s=0,
-                          mail=0, birth_wanted=False)  # fmt: skip
-                self.bench.say(frame(Cipher.down(self._keys, 0).seal(self.told, encode(ack))), STACK_US)
-
-    def of(self, kind: type) -> list:
-        return [message for message in self.received if isinstance(message, kind)]
+RUNNING, NO_CONFIG, NO_SENSOR, NO_LINE = 100, 3, 4, 5
 
 
 @pytest.fixture
@@ -176,3 +143,73 @@ def test_a_learner_is_there_if_the_configuration_says_so(bench: Bench, tmp_path:
         assert bench.call("step") == 0
     learner = gateway.of(Health)[-1].learner
     assert (learner is not None) == (windows > 0)
+
+
+def test_what_is_learned_outlives_a_reset_that_costs_the_learner_its_memory(bench: Bench, tmp_path: Path) -> None:
+    gateway = Gateway(provisioned(bench, tmp_path, "--learn", "24", "--wake-ms", "2000", "--heartbeat-ms", "2000"))
+    assert bench.boot() == RUNNING
+    for _ in range(3):
+        assert bench.call("step") == 0
+    assert bench.reset(1 << 26).boot() == RUNNING
+    assert bench.call("step") == 0
+    assert len(gateway.of(Birth)) == 2, "it starts anew, rather than go on with a learner that is none"
+    assert gateway.of(Health)[-1].learner is not None
+
+
+@pytest.mark.parametrize("baud", [9_600, 115_200, 230_400])
+@pytest.mark.parametrize("line", ["usart", "lpuart"])
+def test_either_serial_port_at_its_rate(bench: Bench, tmp_path: Path, line: str, baud: int) -> None:
+    gateway = Gateway(provisioned(bench, tmp_path, "--line", line, "--baud", str(baud), "--wake-ms", "5000",
+                                  "--listen-ms", "2000"))  # fmt: skip
+    bench.call("line", LPUART1 if line == "lpuart" else USART1, baud)
+    assert bench.boot() == RUNNING
+    for _ in range(4):
+        assert bench.call("step") == 0
+    assert len(gateway.of(Window)) == 4
+    assert bench.call("acknowledged") == len(gateway.received)
+    assert (gateway.dropped, bench.call("line_lost"), bench.seen("uart_broken")) == ([], 0, 0)
+    assert bench.stops("entered") == bench.seen("stop2") > 8
+    assert bench.seen("unclocked") == bench.seen("forbidden") == bench.seen("unhandled") == 0
+
+
+def test_at_another_rate_than_the_other_ends_nothing_is_understood(bench: Bench, tmp_path: Path) -> None:
+    """The fake's rate is worked out from the divider; what stands above could fail."""
+    gateway = Gateway(provisioned(bench, tmp_path, "--line", "lpuart", "--baud", "9600"))
+    bench.call("line", LPUART1, 19_200)
+    assert bench.boot() == RUNNING
+    assert bench.call("step") == 0
+    assert gateway.received == []
+    assert bench.seen("uart_broken") > 0
+
+
+@pytest.mark.parametrize(("line", "baud"), [("lpuart", 3_000), ("lpuart", 6_000_000), ("usart", 200)])
+def test_a_rate_that_a_port_cannot_run_at_is_no_line(bench: Bench, tmp_path: Path, line: str, baud: int) -> None:
+    provisioned(bench, tmp_path, "--line", line, "--baud", str(baud))
+    assert bench.boot() == NO_LINE
+
+
+@pytest.mark.parametrize(
+    ("sensor", "channels", "entry"),
+    [("lsm6dsl", 6, "lsm6dsl"), ("mpu6050", 6, "mpu6050"), ("mpu6050", 3, "mpu6050-accelerometer"),
+     ("lis2dw12", 3, "lis2dw12")],
+)  # fmt: skip
+def test_the_ledger_counts_with_the_boards_table(
+    bench: Bench, tmp_path: Path, sensor: str, channels: int, entry: str
+) -> None:
+    provisioned(bench, tmp_path, "--sensor", sensor, "--channels", str(channels))
+    assert bench.boot() == RUNNING
+    table = currents_na(Board.load("stm32l475"), Sensor.load(entry), Radio.load("lpuart"))
+    assert [bench.call("current_na", state) for state in range(4)] == [sum(drawn.values()) for drawn in table.values()]
+
+
+def test_below_its_least_voltage_nothing_is_sent_and_it_comes_afterwards(bench: Bench, tmp_path: Path) -> None:
+    gateway = Gateway(provisioned(bench, tmp_path, "--radio-min-mv", "2500", "--wake-ms", "5000"))
+    bench.fault("supply", 2300)
+    assert bench.boot() == RUNNING
+    for _ in range(3):
+        assert bench.call("step") == 0
+    assert gateway.received == []
+    bench.fault("supply", 3000)
+    for _ in range(3):
+        assert bench.call("step") == 0
+    assert gateway.of(Birth)

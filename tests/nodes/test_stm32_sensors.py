@@ -61,6 +61,16 @@ def test_a_sensor_whose_clock_is_late_is_waited_for(bench: Bench, sensor: str) -
 
 
 @each_sensor
+def test_what_clips_is_what_the_contract_calls_saturated(bench: Bench, sensor: str) -> None:
+    """Also where 14 bits lie left in 16, and the highest code is none of the contract's."""
+    bench.fault("clips")
+    status, samples = bench.window(sensor, 64, 3)
+    assert status == SAMPLED
+    assert (samples[::8] == 32767).all()
+    assert (np.delete(samples, np.s_[::8], axis=0) < 32767).all()
+
+
+@each_sensor
 def test_a_sensor_that_falls_silent_is_given_up(bench: Bench, sensor: str) -> None:
     bench.fault("silent")
     assert bench.window(sensor, 64, 3)[0] == SILENT
@@ -74,6 +84,14 @@ def test_nobody_on_the_bus_is_no_answer_and_not_for_ever(bench: Bench, sensor: s
     assert bench.window(sensor, 64, 3)[0] == SILENT
     assert bench.call("sensor_check", SENSORS.index(sensor)) == 0
     bench.fault("absent", 0)
+    assert bench.window(sensor, 64, 3)[0] == SAMPLED
+
+
+@each_sensor
+def test_a_byte_that_the_sensor_refuses_ends_the_transfer_and_the_bus_goes_on(bench: Bench, sensor: str) -> None:
+    bench.fault("refuse", 1)  # the register's number is taken, and nothing after it
+    assert bench.window(sensor, 64, 3)[0] == SILENT
+    bench.fault("refuse", 0)
     assert bench.window(sensor, 64, 3)[0] == SAMPLED
 
 

@@ -11,12 +11,10 @@ typedef void (*aes128_hardware)(void *context, const uint8_t key[AES128_KEY], co
                                 uint8_t out[AES128_BLOCK]);
 
 struct aes128 {
-    uint8_t round_key[AES128_ROUNDS + 1][AES128_BLOCK]; /* only the first, the key itself, where hardware is used */
-    aes128_hardware hardware;                           /* NULL: in software */
+    const uint8_t *key;       /* AES128_KEY bytes, the caller's; round keys are made as they are needed */
+    aes128_hardware hardware; /* NULL: in software */
     void *context;
 };
-
-void aes128_init(struct aes128 *aes, const uint8_t key[AES128_KEY], aes128_hardware hardware, void *context);
 
 /* `in` and `out` may be the same. */
 void aes128_encrypt(const struct aes128 *aes, const uint8_t in[AES128_BLOCK], uint8_t out[AES128_BLOCK]);

@@ -9,18 +9,13 @@ uint32_t age_decode_ms(uint8_t code) {
 }
 
 uint8_t age_encode(uint64_t age_ms) {
-    uint8_t low = 0;
-    uint8_t high = UINT8_MAX;
     if (age_ms >= age_decode_ms(UINT8_MAX)) {
         return UINT8_MAX;
     }
-    while (high - low > 1) { /* age of low <= age_ms < age of high */
-        const uint8_t middle = (uint8_t)((low + high) / 2);
-        if (age_decode_ms(middle) <= age_ms) {
-            low = middle;
-        } else {
-            high = middle;
-        }
+    const uint32_t ms = (uint32_t)age_ms;
+    uint8_t code = 0;
+    for (uint8_t step = 128; step != 0; step >>= 1) { /* the highest whose age is not above it */
+        code |= age_decode_ms(code | step) <= ms ? step : 0;
     }
-    return age_ms - age_decode_ms(low) <= age_decode_ms(high) - age_ms ? low : high;
+    return (uint8_t)(code + (ms - age_decode_ms(code) > age_decode_ms((uint8_t)(code + 1)) - ms));
 }

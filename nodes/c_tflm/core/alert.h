@@ -21,8 +21,8 @@ struct alert {
 
 enum alert_look { ALERT_NORMAL, ALERT_ANOMALOUS, ALERT_FAULT };
 
-/* One look at the machine. True if the output is to be on. */
-bool alert_judge(struct alert *alert, const struct alert_policy *policy, enum alert_look look);
+/* One look at the machine; then `on` says whether the output is to be. */
+void alert_judge(struct alert *alert, const struct alert_policy *policy, enum alert_look look);
 
 /* Off, until it has been normal in between. */
 void alert_acknowledge(struct alert *alert);

@@ -12,6 +12,7 @@
 
 enum { CEILING_BLOCK = 1024 };
 
+/* As it lies in storage, little-endian. */
 struct record {
     uint32_t write; /* counts the writes: the higher of two valid slots is the newer */
     uint32_t partial_iv_ceiling;
@@ -20,9 +21,10 @@ struct record {
     uint32_t last_command;
     uint32_t heartbeat_ms; /* as commanded; 0: as built */
     uint32_t wake_ms;      /* as commanded; 0: as built */
-    uint32_t down_unused;  /* no partial IV below this is taken downward, under `epoch` */
     uint16_t epoch;
     uint8_t last_result;
+    uint8_t version;      /* of this layout */
+    uint32_t down_unused; /* no partial IV below this is taken downward, under `epoch` */
 };
 
 struct ceiling {
@@ -45,8 +47,8 @@ bool ceiling_take_partial_iv(struct ceiling *ceiling, const struct port *port, u
 bool ceiling_take_seq(struct ceiling *ceiling, const struct port *port, uint32_t *out);
 bool ceiling_exhausted(const struct ceiling *ceiling);
 
-/* Keep `record` (its ceilings and count are seen to); false: the old one stands. */
-bool ceiling_keep(struct ceiling *ceiling, const struct port *port, struct record record);
+/* Keep `record`, whose count, version and `seq_unused` are seen to; false: the old one stands. */
+bool ceiling_keep(struct ceiling *ceiling, const struct port *port, struct record *record);
 
 /* An orderly stop: lowers the ceilings to what was used, so that the next start skips nothing. */
 bool ceiling_settle(struct ceiling *ceiling, const struct port *port);

@@ -144,7 +144,9 @@ static uint64_t get_long(struct cbor *c) {
     for (unsigned i = 0; i < 8; i++) {
         value = value << 8 | *c->next++;
     }
-    c->bad |= value <= UINT32_MAX; /* not the shortest form */
+    if (value <= UINT32_MAX) {
+        c->bad = true; /* not the shortest form */
+    }
     return value;
 }
 
@@ -152,7 +154,9 @@ static void get_block(struct cbor *c, const struct rule *rule, struct codec_span
     size_t n;
     span->at = cbor_bytes(c, &n);
     span->n = (uint32_t)n;
-    c->bad |= n < rule->low || n > rule->high;
+    if (n < rule->low || n > rule->high) {
+        c->bad = true;
+    }
 }
 
 static void get(struct cbor *c, const struct rule *rule, uint32_t *word) {
@@ -162,7 +166,9 @@ static void get(struct cbor *c, const struct rule *rule, uint32_t *word) {
         *word = skip(c, NIL) ? (uint32_t)CODEC_NIL : cbor_uint(c, rule->low, rule->high);
     } else if (rule->form == FLAG) {
         *word = skip(c, TRUE);
-        c->bad |= *word == 0 && !skip(c, FALSE);
+        if (*word == 0 && !skip(c, FALSE)) {
+            c->bad = true;
+        }
     } else if (rule->form == LONG_NUMBER) {
         const uint64_t value = get_long(c);
         memcpy(word, &value, sizeof value);

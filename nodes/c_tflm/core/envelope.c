@@ -2,13 +2,14 @@
 
 #include <string.h>
 
+#include "cbor.h"
 #include "ccm.h"
 #include "codec.h"
 
 static const uint8_t AAD[] = {0x83, 0x68, 'E', 'n', 'c', 'r', 'y', 'p', 't', '0', 0x43, 0xA1, 0x01, 0x0A, 0x40};
 static const uint8_t PROTECTED[] = {0x83, 0x43, 0xA1, 0x01, 0x0A}; /* array of three, and its first element */
 
-enum { MAP = 0xA0, BSTR = 0x40, BSTR_1 = 0x58, BSTR_2 = 0x59, KID = 4, PARTIAL_IV = 6, KID_CONTEXT = 10 };
+enum { MAP = 0xA0, BSTR = 0x40, KID = 4, PARTIAL_IV = 6, KID_CONTEXT = 10 };
 
 static void make_nonce(const uint8_t iv[KEYS_IV], uint32_t partial_iv, uint8_t nonce[KEYS_IV]) {
     memcpy(nonce, iv, KEYS_IV);
@@ -37,7 +38,6 @@ static uint8_t *put_partial_iv(uint8_t *at, uint32_t partial_iv) {
 size_t envelope_seal_up(const struct keys *keys, const struct cipher *cipher, uint32_t partial_iv,
                         const uint8_t *plaintext, size_t n, uint8_t *out) {
     uint8_t nonce[KEYS_IV];
-    struct aes128 aes;
     uint8_t *at = out + sizeof PROTECTED;
     memcpy(out, PROTECTED, sizeof PROTECTED);
     *at++ = MAP | 2;
@@ -47,75 +47,10 @@ size_t envelope_seal_up(const struct keys *keys, const struct cipher *cipher, ui
     at = put_partial_iv(at + KEYS_KID, partial_iv);
     at += codec_head(at, CODEC_BYTES, (uint32_t)(n + ENVELOPE_TAG));
     make_nonce(keys->iv_up, partial_iv, nonce);
-    aes128_init(&aes, keys->up, cipher->hardware, cipher->context);
+    const struct aes128 aes = {keys->up, cipher->hardware, cipher->context};
     const struct ccm ccm = make_ccm(&aes, nonce);
     ccm_seal(&ccm, plaintext, n, at);
     return (size_t)(at - out) + n + ENVELOPE_TAG;
-}
-
-/* Reads forward; `bad` once anything was not as expected, and for good. */
-struct reader {
-    const uint8_t *at;
-    size_t left;
-    bool bad;
-};
-
-static const uint8_t *take(struct reader *reader, size_t n) {
-    static const uint8_t NOTHING[KEYS_KID] = {0};
-    if (reader->bad || n > reader->left) {
-        reader->bad = true;
-        return NOTHING;
-    }
-    const uint8_t *taken = reader->at;
-    reader->at += n;
-    reader->left -= n;
-    return taken;
-}
-
-static uint8_t take_byte(struct reader *reader) {
-    return *take(reader, 1);
-}
-
-static void expect(struct reader *reader, uint8_t byte) {
-    if (take_byte(reader) != byte) {
-        reader->bad = true;
-    }
-}
-
-static uint32_t take_partial_iv(struct reader *reader) {
-    uint32_t value = 0;
-    const uint8_t length = take_byte(reader) ^ BSTR;
-    if (length < 1 || length > 4) {
-        reader->bad = true;
-        return 0;
-    }
-    const uint8_t *bytes = take(reader, length);
-    for (unsigned i = 0; i < length && !reader->bad; i++) {
-        value = value << 8 | bytes[i];
-    }
-    if (length > 1 && value >> 8 * (length - 1) == 0) {
-        reader->bad = true; /* leading zero */
-    }
-    return value;
-}
-
-static size_t take_length(struct reader *reader) {
-    const uint8_t head = take_byte(reader);
-    if (head >= BSTR && head < BSTR_1) {
-        return head ^ BSTR;
-    }
-    size_t length = take_byte(reader);
-    size_t least = 24;
-    if (head == BSTR_2) {
-        length = length << 8 | take_byte(reader);
-        least = UINT8_MAX + 1;
-    } else if (head != BSTR_1) {
-        reader->bad = true;
-    }
-    if (length < least) {
-        reader->bad = true; /* not the shortest form */
-    }
-    return length;
 }
 
 struct parsed {
@@ -126,24 +61,35 @@ struct parsed {
     uint16_t epoch;
 };
 
-static bool parse(const uint8_t *frame, size_t n, struct parsed *out) {
-    struct reader reader = {frame, n, n > ENVELOPE_MAX};
-    for (size_t i = 0; i < sizeof PROTECTED; i++) {
-        expect(&reader, PROTECTED[i]);
+/* A byte string of `least` to `most` bytes behind its label, as a number. */
+static uint32_t labelled_number(struct cbor *c, uint8_t label, size_t least, size_t most) {
+    size_t n;
+    uint32_t value = 0;
+    (void)cbor_uint(c, label, label);
+    const uint8_t *bytes = cbor_bytes(c, &n);
+    for (size_t i = 0; i < n; i++) {
+        value = value << 8 | bytes[i];
     }
-    expect(&reader, MAP | 3);
-    expect(&reader, KID);
-    expect(&reader, BSTR | KEYS_KID);
-    out->kid = take(&reader, KEYS_KID);
-    expect(&reader, PARTIAL_IV);
-    out->partial_iv = take_partial_iv(&reader);
-    expect(&reader, KID_CONTEXT);
-    expect(&reader, BSTR | 2);
-    const uint8_t *epoch = take(&reader, 2);
-    out->epoch = (uint16_t)(epoch[0] << 8 | epoch[1]);
-    out->n = take_length(&reader);
-    out->sealed = take(&reader, out->n);
-    return !reader.bad && reader.left == 0 && out->n >= ENVELOPE_TAG;
+    if (n < least || n > most || (n > least && value >> 8 * (n - 1) == 0)) { /* or a leading zero */
+        c->bad = true;
+    }
+    return value;
+}
+
+static bool parse(const uint8_t *frame, size_t n, struct parsed *out) {
+    enum { HEAD = sizeof PROTECTED + 1 };
+    if (n < HEAD || n > ENVELOPE_MAX || memcmp(frame, PROTECTED, sizeof PROTECTED) != 0 ||
+        frame[HEAD - 1] != (MAP | 3)) {
+        return false;
+    }
+    struct cbor c = {frame + HEAD, frame + n, false};
+    size_t kid_n;
+    (void)cbor_uint(&c, KID, KID);
+    out->kid = cbor_bytes(&c, &kid_n);
+    out->partial_iv = labelled_number(&c, PARTIAL_IV, 1, 4);
+    out->epoch = (uint16_t)labelled_number(&c, KID_CONTEXT, 2, 2);
+    out->sealed = cbor_bytes(&c, &out->n);
+    return !c.bad && c.next == c.end && kid_n == KEYS_KID && out->n >= ENVELOPE_TAG;
 }
 
 enum verdict envelope_open_down(const struct keys *keys, const struct cipher *cipher, struct downlink *downlink,
@@ -151,7 +97,6 @@ enum verdict envelope_open_down(const struct keys *keys, const struct cipher *ci
     struct parsed envelope;
     uint8_t key[KEYS_KEY];
     uint8_t nonce[KEYS_IV];
-    struct aes128 aes;
     if (!parse(frame, n, &envelope)) {
         return MALFORMED;
     }
@@ -162,8 +107,8 @@ enum verdict envelope_open_down(const struct keys *keys, const struct cipher *ci
         return BAD_TAG;
     }
     keys_down(keys, envelope.epoch, key);
-    aes128_init(&aes, key, cipher->hardware, cipher->context);
     make_nonce(keys->iv_down, envelope.partial_iv, nonce);
+    const struct aes128 aes = {key, cipher->hardware, cipher->context};
     const struct ccm ccm = make_ccm(&aes, nonce);
     if (!ccm_open(&ccm, envelope.sealed, envelope.n, out)) {
         return BAD_TAG;

@@ -15,6 +15,17 @@ enum {
     FEATURES_PER_CHANNEL = 3,
 };
 
+/* The sets that this firmware computes. A board that names fewer on the compiler's command line, such as
+ * -DFEATURE_SETS=FEATURE_SET_BIT_STATISTICS, does not contain the others. */
+enum {
+    FEATURE_SET_BIT_STATISTICS = 1 << FEATURE_SET_STATISTICS,
+    FEATURE_SET_BIT_INVARIANT = 1 << FEATURE_SET_INVARIANT,
+    FEATURE_SET_BIT_SLOW = 1 << FEATURE_SET_SLOW,
+};
+#ifndef FEATURE_SETS
+#define FEATURE_SETS (FEATURE_SET_BIT_STATISTICS | FEATURE_SET_BIT_INVARIANT | FEATURE_SET_BIT_SLOW)
+#endif
+
 /* What a feature is to whoever learns what is normal. */
 enum feature_kind {
     FEATURE_LEVEL, /* says how the sensor lies or what it is near: never part of a score */

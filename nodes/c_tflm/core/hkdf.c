@@ -2,31 +2,32 @@
 
 #include <string.h>
 
-static void start(struct sha256 *hash, const uint8_t key[SHA256_BLOCK], uint8_t pad) {
-    uint8_t padded[SHA256_BLOCK];
-    for (unsigned i = 0; i < SHA256_BLOCK; i++) {
-        padded[i] = key[i] ^ pad;
-    }
+static void start(struct sha256 *hash, struct bytes key, uint8_t pad) {
     sha256_init(hash);
-    sha256_update(hash, padded, sizeof padded);
+    for (size_t i = 0; i < SHA256_BLOCK; i++) {
+        const uint8_t padded = (uint8_t)((i < key.n ? key.data[i] : 0) ^ pad);
+        sha256_update(hash, &padded, 1);
+    }
 }
 
 void hmac_sha256(struct bytes key, const struct bytes *parts, size_t parts_n, uint8_t out[SHA256_SIZE]) {
-    uint8_t block[SHA256_BLOCK] = {0};
+    uint8_t digest[SHA256_SIZE];
+    const struct bytes hashed = {digest, sizeof digest};
     struct sha256 hash;
     if (key.n > SHA256_BLOCK) {
-        sha256(key.data, key.n, block);
-    } else if (key.n > 0) {
-        memcpy(block, key.data, key.n);
+        sha256(key.data, key.n, digest);
+        key = hashed;
     }
-    start(&hash, block, 0x36);
-    for (size_t i = 0; i < parts_n; i++) {
-        sha256_update(&hash, parts[i].data, parts[i].n);
+    const struct bytes inner = {out, SHA256_SIZE};
+    for (unsigned pass = 0; pass < 2; pass++) {
+        start(&hash, key, pass == 0 ? 0x36 : 0x5c);
+        for (size_t i = 0; i < parts_n; i++) {
+            sha256_update(&hash, parts[i].data, parts[i].n);
+        }
+        sha256_final(&hash, out);
+        parts = &inner;
+        parts_n = 1;
     }
-    sha256_final(&hash, out);
-    start(&hash, block, 0x5c);
-    sha256_update(&hash, out, SHA256_SIZE);
-    sha256_final(&hash, out);
 }
 
 void hkdf_sha256(struct bytes salt, struct bytes secret, struct bytes info, uint8_t *out, size_t n) {

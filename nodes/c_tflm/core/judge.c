@@ -20,7 +20,7 @@ static void add(struct judgement *verdict, bool anomalous, uint8_t score, uint8_
 
 static void ask_model(const struct judge *judge, const struct look *look, struct judgement *out) {
     struct model_score score;
-    model_score(judge->model, look->features, &score);
+    judge->model->score(judge->model, look->features, &score);
     add(out, score.anomalous, score.score, score.why != 0 ? score.why : WHY_ANOMALOUS);
 }
 

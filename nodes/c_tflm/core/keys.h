@@ -8,10 +8,16 @@
 
 enum { KEYS_KID = 4, KEYS_SECRET = 16, KEYS_KEY = 16, KEYS_IV = 13 };
 
-/* OSCORE's derivation (RFC 8613, 3.2.1): `id` at most 7 bytes, `id_context.data` NULL for nil and at most 23 bytes
- * otherwise, `n` KEYS_KEY for a "Key" and KEYS_IV for an "IV". */
-void keys_derive(struct bytes secret, struct bytes salt, struct bytes id, struct bytes id_context, uint8_t *out,
-                 uint8_t n);
+/* What OSCORE derives from (RFC 8613, 3.2.1): `id` at most 7 bytes; `id_context` at most 23, `data` NULL for nil. */
+struct keys_source {
+    struct bytes secret;
+    struct bytes salt;
+    struct bytes id;
+    struct bytes id_context;
+};
+
+/* `n` KEYS_KEY for a "Key" and KEYS_IV for an "IV". */
+void keys_derive(const struct keys_source *source, uint8_t *out, uint8_t n);
 
 /* The context IV of a sender (RFC 8613, 5.2): common IV XOR (length of the id, the id left-padded to 7, zeros). */
 void keys_context_iv(const uint8_t common_iv[KEYS_IV], struct bytes id, uint8_t out[KEYS_IV]);

@@ -8,6 +8,7 @@ enum {
     QUIET = 10, /* so many quiet ones end an alarm */
     JUMP = 8 * 256,
     DRIFT_EVERY = 8, /* windows followed */
+    AVERAGE_MAX = 5,
     NO_AVERAGE = 65536,
     HEAD = sizeof(struct learner_head),
     EACH = sizeof(struct learner_feature) + sizeof(struct learner_base),
@@ -18,13 +19,10 @@ _Static_assert(HEAD == 108 && EACH == 32 + 16 && sizeof(struct learner) == LEARN
 
 static const uint32_t MANY = 0xfee8e880;
 
-/* 2^17 / (windows + 1), rounded: the weight of the newest in an exponential mean as long as so many windows. */
-static const uint32_t NEWEST[] = {NO_AVERAGE, 43691, 32768, 26214, 21845};
-
 enum learner_reply learner_init(struct learner *l, const struct learner_setup *setup) {
     memset(l, 0, sizeof *l);
     const uint8_t features = feature_set_size(setup->feature_set, setup->channels);
-    if (features == 0 || features > LEARNER_FEATURES_MAX || setup->average > sizeof NEWEST / sizeof NEWEST[0]) {
+    if (features == 0 || features > LEARNER_FEATURES_MAX || setup->average > AVERAGE_MAX) {
         return LEARNER_MISFIT;
     }
     l->head.features = features;
@@ -46,7 +44,7 @@ enum learner_reply learner_relearn(struct learner *l, uint16_t windows) {
     const int32_t fit = (LEARNER_BYTES - HEAD) / h->features - EACH;
     int32_t wanted = windows == 0 ? h->windows : windows;
     wanted = wanted == 0 || wanted > LEARNER_WINDOWS_MAX ? LEARNER_WINDOWS_MAX : wanted;
-    wanted = (wanted > fit ? fit : wanted) / LEARNER_CHUNKS * LEARNER_CHUNKS;
+    wanted = (wanted > fit ? fit : wanted) & ~(LEARNER_CHUNKS - 1);
     if (wanted < LEARNER_WINDOWS_MIN) {
         return LEARNER_MISFIT;
     }
@@ -54,16 +52,22 @@ enum learner_reply learner_relearn(struct learner *l, uint16_t windows) {
     h->windows = (uint8_t)wanted;
     h->state = LEARNER_LEARNING;
     h->known.frozen = false;
-    h->averaging = false;
     h->least_similarity = 100;
-    h->rows = 0;
     learner_calm(l);
+    learner_begin(l);
+    return LEARNER_OK;
+}
+
+void learner_begin(struct learner *l) {
+    struct learner_head *h = &l->head;
+    h->rows = 0;
+    h->quiet = 0;
+    h->averaging = false;
     memset(l->room.features, 0, h->features * sizeof(struct learner_feature));
     for (uint8_t j = 0; j < h->features; j++) {
         const uint8_t kind = (uint8_t)feature_kind((uint8_t)h->known.feature_set, (uint8_t)h->known.channels, j);
         l->room.features[j].kind = kind;
     }
-    return LEARNER_OK;
 }
 
 uint32_t learner_term(const struct learner_feature *f, int32_t difference) {
@@ -88,7 +92,9 @@ static int32_t judged(const struct learner_feature *f, int32_t value) {
 }
 
 void learner_averages(const struct learner *l, const int32_t *features, int32_t *out) {
-    const uint32_t newest = l->head.averaging ? NEWEST[l->head.known.average - 1] : NO_AVERAGE;
+    /* The weight of the newest in an exponential mean as long as so many windows: 2 / (windows + 1), rounded. */
+    const uint32_t reach = (uint32_t)l->head.known.average + 1;
+    const uint32_t newest = l->head.averaging ? (2 * NO_AVERAGE + reach / 2) / reach : NO_AVERAGE;
     const struct learner_feature *f = l->room.features;
     for (const struct learner_feature *end = f + l->head.features; f < end; f++) {
         const int32_t y = judged(f, *features++);
@@ -104,19 +110,25 @@ static bool many(uint8_t history) {
 static void remember(struct learner_head *h, bool anomalous, bool jumped) {
     h->history = (uint8_t)((h->history << 1 | anomalous) & ALL);
     h->jumps = (uint8_t)((h->jumps << 1 | jumped) & ALL);
-    h->quiet = anomalous ? 0 : (uint8_t)(h->quiet + (h->quiet < QUIET));
-    h->latched = many(h->history) || (h->latched && h->quiet < QUIET);
-    h->moved = h->moved || many(h->jumps);
+    h->moved |= many(h->jumps);
+    if (anomalous) {
+        h->quiet = 0;
+    } else if (h->quiet < QUIET) {
+        h->quiet++;
+    }
+    if (h->quiet == QUIET) {
+        h->latched = false;
+    }
+    h->latched |= many(h->history);
 }
 
-static void measure_drift(struct learner *l) {
+void learner_measure_drift(struct learner *l) {
     struct learner_head *h = &l->head;
     h->drift = 0;
     const struct learner_feature *f = l->room.features;
     for (const struct learner_feature *end = f + h->features; f < end; f++) {
         h->drift += learner_term(f, f->mean - learner_middle(f));
     }
-    h->drifted = h->drift > h->threshold >> (h->drifted ? 2 : 1);
 }
 
 /* The mean goes after what is normal now, but not so far that the base itself would be lost sight of. */
@@ -134,11 +146,12 @@ static void follow(struct learner *l) {
     }
     h->followed++;
     if (h->followed % DRIFT_EVERY == 0) {
-        measure_drift(l);
+        learner_measure_drift(l);
+        h->drifted = h->drift > h->threshold >> (h->drifted ? 2 : 1);
     }
 }
 
-static uint8_t similarity(const struct learner_head *h, uint32_t error, bool anomalous) {
+static __attribute__((noinline)) uint8_t similarity(const struct learner_head *h, uint32_t error, bool anomalous) {
     const int32_t least = anomalous ? 0 : 50;
     const int32_t most = anomalous ? 49 : 100;
     const int32_t beyond = learner_log2(error == 0 ? 1 : error) - h->known.loc;
@@ -169,8 +182,8 @@ enum learner_reply learner_detect(struct learner *l, const int32_t *features, st
         }
         const uint32_t term = (uint32_t)(spreads * spreads) >> 6;
         error += term;
-        if (term > most || leading == NULL) {
-            most = term;
+        if (term + 1 > most) { /* the first in any case */
+            most = term + 1;
             leading = f;
         }
     }
@@ -217,15 +230,14 @@ void learner_acknowledge(struct learner *l) {
 
 void learner_diagnose(const struct learner *l, struct learner_diagnosis *out) {
     const struct learner_head *h = &l->head;
-    *out = (struct learner_diagnosis){
-        .state = (enum learner_state)(h->state + h->known.frozen),
-        .learned = (uint16_t)(h->state == LEARNER_LEARNING ? h->rows : h->known.learned),
-        .wanted = h->windows,
-        .refused = h->refused,
-        .followed = h->followed,
-        .events_ppb = (uint32_t)h->known.events_ppb,
-        .least_similarity = h->least_similarity,
-    };
+    out->state = (enum learner_state)(h->state + h->known.frozen);
+    out->learned = (uint16_t)(h->state == LEARNER_LEARNING ? h->rows : h->known.learned);
+    out->wanted = h->windows;
+    out->refused = h->refused;
+    out->followed = h->followed;
+    out->events_ppb = (uint32_t)h->known.events_ppb;
+    out->drift_q8 = 0;
+    out->least_similarity = h->least_similarity;
     if (h->state < LEARNER_WATCHING) {
         return;
     }

@@ -65,13 +65,12 @@ struct learner_feature {
         struct learner_base base;
         struct {
             int32_t origin;
+            int32_t sum;
             uint32_t squares;
+            uint32_t among;
         }; /* while it learns */
     };
-    union {
-        int32_t mean;
-        int32_t sum;
-    };
+    int32_t mean;
     int32_t average;
     uint16_t mantissa;
     uint16_t gain;
@@ -81,6 +80,18 @@ struct learner_feature {
 };
 
 struct learner_head {
+    uint8_t state; /* LEARNER_FROZEN is WATCHING, and known.frozen */
+    uint8_t features;
+    uint8_t windows;
+    uint8_t rows;    /* learned so far */
+    uint8_t history; /* of the last five windows: anomalous */
+    uint8_t jumps;   /* of the last five windows: a level had jumped; while it learns: how often it has begun anew */
+    uint8_t quiet;   /* windows in a row that were not anomalous; while it learns: that were refused */
+    uint8_t least_similarity;
+    bool averaging;
+    bool latched;
+    bool moved;
+    bool drifted;
     struct learner_known known;
     struct learner_known kept; /* to roll back to; learned == 0: nothing */
     uint32_t refused;
@@ -89,18 +100,6 @@ struct learner_head {
     uint32_t drift;
     int32_t hazard;
     int32_t limit_log;
-    uint8_t state; /* LEARNER_FROZEN is WATCHING, and known.frozen */
-    uint8_t features;
-    uint8_t windows;
-    uint8_t rows;    /* learned so far */
-    uint8_t history; /* of the last five windows: anomalous */
-    uint8_t jumps;   /* of the last five windows: a level had jumped */
-    uint8_t quiet;
-    uint8_t least_similarity;
-    bool averaging;
-    bool latched;
-    bool moved;
-    bool drifted;
 };
 
 struct learner {
@@ -119,7 +118,7 @@ struct learner_verdict {
     uint8_t leading;    /* the feature farthest from normal */
     bool anomalous;     /* this window */
     bool latched;       /* 3 of the last 5 were anomalous, and there have not been 10 quiet ones since */
-    bool moved;         /* a level has jumped: the sensor lies otherwise than when it learned */
+    bool moved;         /* a level has jumped: the sensor lies otherwise than when it learned; set 2 cannot tell */
     bool drifted;       /* what is usual now is half-way to what was anomalous when it learned */
 };
 
@@ -140,7 +139,8 @@ enum learner_reply learner_init(struct learner *l, const struct learner_setup *s
 /* Begins to learn anew, from `windows` windows (0: as many as before); what it knew is kept for learner_rollback. */
 enum learner_reply learner_relearn(struct learner *l, uint16_t windows);
 
-/* features: of one window without a sensor fault. MORE, DONE or ANOMALOUS; NOT_NOW unless it learns. */
+/* features: of one window without a sensor fault. MORE, DONE or ANOMALOUS; NOT_NOW unless it learns. Where the machine
+ * only starts while it learns, or what is refused lasts, it takes more windows than wanted: see SPEC. */
 enum learner_reply learner_learn(struct learner *l, const int32_t *features);
 
 /* Judges one window. NOT_NOW, and no verdict, unless it watches or is frozen. */

@@ -17,8 +17,6 @@ enum {
     LEARNER_LOC_MAX = 131072,
     LEARNER_STEEPNESS_MIN = 886, /* .15 / ln 2 */
     LEARNER_STEEPNESS_MAX = 16384,
-    LEARNER_NARROWEST_LEVEL = 8 * 256, /* log2 of the least variance, Q8: a spread of one sample unit */
-    LEARNER_NARROWEST = 12 * 256,      /* 1/64 octave */
 };
 
 /* log2 of x >= 1 in Q12, by one parabola an octave: .01 octave off at most. */
@@ -37,6 +35,11 @@ static inline int32_t learner_spreads(const struct learner_feature *f, int32_t d
     return x * f->mantissa >> 15;
 }
 
+/* log2 of the least variance: a spread of one sample unit, or of 1/64 octave. */
+static inline int32_t learner_narrowest(const struct learner_feature *f) {
+    return f->kind == FEATURE_LEVEL ? 8 : 12;
+}
+
 /* What a difference adds to an error: its spreads squared, Q10; nothing where the feature is a level. */
 uint32_t learner_term(const struct learner_feature *f, int32_t difference);
 
@@ -50,20 +53,27 @@ static inline int8_t *learner_rows(struct learner *l) {
     return &l->room.bytes[l->head.features * (sizeof(struct learner_feature) + sizeof(struct learner_base))];
 }
 
+/* log2 of a / b, Q8. */
+int32_t learner_ratio(uint32_t a, uint32_t b);
+
 /* The features as they are averaged with those before, Q8 of the unit; the caller decides whether they are kept. */
 void learner_averages(const struct learner *l, const int32_t *features, int32_t *out);
 
-/* Spread and gain of a feature from what its base says, which is in units of 2^unit. */
-void learner_derive(struct learner_feature *f, uint32_t learned, uint32_t unit);
+/* Nothing is kept of what it was to learn from. */
+void learner_begin(struct learner *l);
 
-/* The last window has been learned: base and limit. */
-void learner_finish(struct learner *l);
+/* The last window has been learned: base and limit. False, and nothing has changed, if the first chunk is not like the
+ * last ones: it was the machine's start. */
+bool learner_finish(struct learner *l);
 
 /* The threshold from limit and sensitivity. */
 void learner_threshold(struct learner *l);
 
 /* All that follows from base and limit; latches nothing, has followed nothing. */
 void learner_stand(struct learner *l);
+
+/* How far the means are from the base: the drift. */
+void learner_measure_drift(struct learner *l);
 
 /* No alarm, no history. */
 void learner_calm(struct learner *l);

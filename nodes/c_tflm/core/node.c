@@ -19,7 +19,7 @@ void node_enter(struct node *node, enum activity activity) {
     energy_enter(&node->kept->energy, node->port->current_na, activity, node_now(node));
 }
 
-bool node_keep(struct node *node, struct record record) {
+bool node_keep(struct node *node, struct record *record) {
     if (ceiling_keep(&node->kept->ceiling, node->port, record)) {
         return true;
     }

@@ -31,8 +31,6 @@ enum {
 #define NODE_NEVER UINT32_MAX
 
 struct node_config {
-    uint8_t kid[KEYS_KID];
-    uint8_t secret[KEYS_SECRET];
     const char *hardware; /* 1 to 24 bytes of UTF-8 */
     const char *firmware;
     uint32_t wake_ms;
@@ -44,9 +42,11 @@ struct node_config {
     uint16_t window_every; /* send every n-th window that is normal; 0: none */
     uint16_t flag_repeat;  /* while an anomaly or a fault stands, flag every n-th wake; at least 1 */
     bool model_broken;     /* there is a model image, and model_open refused it */
+    uint8_t feature_set;   /* feature_set.h; 0: statistics */
+    uint8_t kid[KEYS_KID];
+    uint8_t secret[KEYS_SECRET];
 
     /* All of this may be 0. */
-    uint8_t feature_set;        /* feature_set.h; 0: statistics */
     uint32_t rate_millihz;      /* of the samples, for those who get them */
     uint16_t short_samples;     /* look at so many first; 0: always at the whole window */
     uint8_t whole_every;        /* all the same at the whole window in every n-th wake; 0: in every 16th */
@@ -95,35 +95,36 @@ struct node_counters {
     uint32_t verdicts[VERDICTS];
 };
 
-/* What must survive sleep; where sleep loses memory, the caller keeps it in memory that is retained. */
+/* What must survive sleep; where sleep loses memory, the caller keeps it in memory that is retained. What is used most
+ * comes first: a small offset makes a short instruction. */
 struct node_kept {
-    struct ceiling ceiling;
-    struct downlink downlink;
-    struct ring ring;
-    struct node_counters counters;
-    struct energy energy;
-    struct clock clock;
-    uint64_t booted_ms;
-    uint64_t wake_due_ms;
-    uint64_t health_due_ms;
-    uint32_t resend_at_wake;
-    uint32_t standing_for; /* wakes since `standing` began */
-    uint8_t standing;      /* 0 normal, 1 an anomaly, 4.. the sensor fault: why code */
+    uint8_t standing; /* 0 normal, 1 an anomaly, 4.. the sensor fault: why code */
     uint8_t last_score;
     uint8_t silence; /* wakes in a row in which something was sent and nothing heard */
+    uint8_t similarity;
+    uint8_t noticed; /* bits of what has been told: node_internal.h */
     bool birth_due;
     bool deferring;       /* the battery is too low for the radio */
     bool learner_changed; /* since it was kept */
-    uint8_t similarity;
-    uint8_t noticed;          /* bits of what has been told: node_internal.h */
+    struct alert alert;
     uint16_t battery_load_mv; /* as last measured; 0: never */
     uint16_t collect;         /* windows still to be collected */
     uint32_t window_number;   /* of the one collected last */
+    uint32_t resend_at_wake;
+    uint32_t standing_for; /* wakes since `standing` began */
     uint32_t notes_write;
+    struct node_counters counters;
+    uint64_t booted_ms;
+    uint64_t wake_due_ms;
+    uint64_t health_due_ms;
     uint64_t notes_due_ms;
     uint64_t learner_due_ms;
-    struct alert alert;
+    struct clock clock;
+    struct ceiling ceiling;
+    struct downlink downlink;
+    struct energy energy;
     struct glance glance;
+    struct ring ring;
     uint32_t seal; /* checksum of all before it, when the node last went to sleep */
 };
 
@@ -133,7 +134,6 @@ struct node {
     struct model *model; /* NULL: none */
     int16_t *samples;    /* room for config->samples * config->channels */
     struct node_kept *kept;
-    struct keys keys;
     enum node_state state;
     bool heard;          /* an Ack has come in this exchange */
     bool birth_asked;    /* and has asked for a Birth */
@@ -143,6 +143,7 @@ struct node {
     uint8_t then;        /* what is to be done when the answer is with the gateway: enum node_then */
     uint32_t transfer;   /* id of the offer that `update` is about */
     struct update update;
+    struct keys keys;
     union {                          /* no two of these are in use at a time */
         uint8_t frame[ENVELOPE_MAX]; /* one at a time: sealed and opened in place; what is said is put together here */
         struct feature_scratch scratch;

@@ -20,7 +20,7 @@ static bool send_parts(struct node *node, enum message_type type, const uint8_t 
     return node->kept->ring.count == 0;
 }
 
-/* Samples are told as they lie here: little-endian on every board there is a port for (checked in node.c). */
+/* Samples are told as they lie here: little-endian on every board there is a port for (checked in record.c). */
 void node_collect(struct node *node) {
     struct node_kept *kept = node->kept;
     const size_t n = sizeof(int16_t) * node->config->samples * node->config->channels;

@@ -99,14 +99,17 @@ static void take_ack(struct node *node, const struct ack *ack) {
  * was acknowledged since lies below the numbers that a reset starts from, so a replay of it acknowledges nothing. */
 static bool follow_downlink(struct node *node) {
     const struct downlink *downlink = &node->kept->downlink;
-    struct record record = node->kept->ceiling.record;
-    record.down_unused = downlink->replay.newest < UINT32_MAX ? downlink->replay.newest + 1 : UINT32_MAX;
-    if (downlink->epoch == record.epoch) {
-        node->kept->ceiling.record = record;
+    const uint32_t newest = downlink->replay.newest;
+    const uint32_t unused = newest < UINT32_MAX ? newest + 1 : newest;
+    struct record *kept = &node->kept->ceiling.record;
+    if (downlink->epoch == kept->epoch) {
+        kept->down_unused = unused;
         return true;
     }
+    struct record record = *kept;
+    record.down_unused = unused;
     record.epoch = downlink->epoch;
-    if (!node_keep(node, record)) {
+    if (!node_keep(node, &record)) {
         return false;
     }
     node_tell(node, EVENT_EPOCH, record.epoch);
@@ -162,16 +165,13 @@ static bool listen(struct node *node) {
 /* To a gateway that does not answer, old news goes out ever more rarely; fresh news at once. */
 static void plan_resend(struct node *node) {
     struct node_kept *kept = node->kept;
-    uint32_t gap = 1;
     if (node->heard) {
         kept->silence = 0;
     } else if (kept->silence < RESEND_GAP_MAX) {
         kept->silence++;
     }
-    while (gap < RESEND_GAP_MAX && gap < (UINT32_C(1) << kept->silence) / 2) {
-        gap *= 2;
-    }
-    kept->resend_at_wake = kept->counters.wakes + gap;
+    const uint32_t gap = (UINT32_C(1) << kept->silence) / 2;
+    kept->resend_at_wake = kept->counters.wakes + (gap < 1 ? 1 : gap > RESEND_GAP_MAX ? RESEND_GAP_MAX : gap);
 }
 
 static void begin(struct node *node) {

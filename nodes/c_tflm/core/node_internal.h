@@ -22,13 +22,13 @@ uint64_t node_now(const struct node *node);
 void node_tell(const struct node *node, enum node_event event, uint32_t value);
 void node_enter(struct node *node, enum activity activity);
 uint64_t node_after(const struct node *node, uint32_t ms); /* when `ms` from now have passed at the gateway */
-bool node_keep(struct node *node, struct record record);
+bool node_keep(struct node *node, struct record *record);
 void node_without_number(struct node *node); /* none could be had: for now, or for good */
 uint8_t node_feature_set(const struct node *node);
 
 /* node_look.c: one window. */
 void node_look(struct node *node);
-void node_alert(struct node *node, bool on); /* switch the output, if it is not so */
+void node_alert(struct node *node, bool was); /* switch the output, if it is to be other than it was */
 
 /* node_report.c: build a message of what is so now and put it into the ring. */
 bool node_has_birth(const struct node *node); /* in the ring */
@@ -49,7 +49,7 @@ void node_announce(struct node *node); /* what is new, once: the Birth of a node
 void node_take_mail(struct node *node, const struct down_message *message);
 
 /* A command or an offer is kept before it is acted on. False: it is not, and the gateway will send it again. */
-bool node_take_up(struct node *node, struct record record, uint32_t id, uint8_t code, uint8_t kind);
+bool node_take_up(struct node *node, struct record *record, uint32_t id, uint8_t code, uint8_t kind);
 
 /* node_update.c: Offers and Chunks. A firmware that does not name NODE_UPDATES does not contain it. */
 struct node_updates {

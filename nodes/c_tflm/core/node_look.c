@@ -1,3 +1,4 @@
+#include "fixed.h"
 #include "node_internal.h"
 
 enum { WHOLE_EVERY = 16 };
@@ -18,23 +19,21 @@ static bool stands(struct node *node, uint8_t why) {
     return kept->deferring ? wakes == 0 : wakes % repeat == 0;
 }
 
-void node_alert(struct node *node, bool on) {
-    const bool was = node->kept->alert.on;
-    node->kept->alert.on = on;
-    if (on != was && node->port->alert != NULL) {
+void node_alert(struct node *node, bool was) {
+    const bool on = node->kept->alert.on;
+    if (on == was) {
+        return;
+    }
+    if (node->port->alert != NULL) {
         node->port->alert(node->port->context, on);
     }
-    if (on != was) {
-        node_tell(node, EVENT_ALERT, on);
-    }
+    node_tell(node, EVENT_ALERT, on);
 }
 
 static void show(struct node *node, enum alert_look look) {
-    struct alert *alert = &node->kept->alert;
-    const bool was = alert->on;
-    const bool on = alert_judge(alert, &node->config->alert, look);
-    alert->on = was;
-    node_alert(node, on);
+    const bool was = node->kept->alert.on;
+    alert_judge(&node->kept->alert, &node->config->alert, look);
+    node_alert(node, was);
 }
 
 /* Nothing of a window with a sensor fault goes any further: neither to a model nor to the learner. */
@@ -67,7 +66,7 @@ static int16_t minute_of_day(const struct node *node) {
         return -1;
     }
     const uint64_t ms = clock->gateway_ms + clock_gateway_ms(clock, now - clock->local_ms);
-    return (int16_t)(ms / 60000 % 1440);
+    return (int16_t)((uint32_t)fixed_divide(ms, 60000) % 1440);
 }
 
 static void ask(struct node *node, const int32_t *features, struct judgement *verdict) {

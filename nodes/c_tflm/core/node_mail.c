@@ -19,46 +19,54 @@ enum command_kind {
 
 enum { PPB = 1000000000 };
 
+static bool learns(const struct node *node) {
+    return node->config->learner != NULL;
+}
+
 /* What a command asks of the record, and whether it can be done at all; the result's code. */
 static uint8_t plan(const struct node *node, const struct command *command, struct record *record) {
     const uint32_t argument = command->argument;
-    const bool learns = node->config->learner != NULL;
+    bool can = true;
     switch (command->kind) {
     case IDENTIFY:
-        return node->port->identify != NULL ? DONE : REFUSED;
+        can = node->port->identify != NULL;
+        break;
     case SEND_BIRTH:
     case ACKNOWLEDGE_ALERT:
-        return DONE;
+        break;
     case SET_HEARTBEAT:
-        if (argument == 0 || argument > UINT32_MAX / 1000) {
-            return REFUSED;
-        }
-        record->heartbeat_ms = argument * 1000;
-        return DONE;
+        can = argument != 0 && argument <= UINT32_MAX / 1000;
+        record->heartbeat_ms = can ? argument * 1000 : record->heartbeat_ms;
+        break;
     case SET_WAKE:
-        if (argument < NODE_WAKE_MIN_MS || argument > NODE_WAKE_MAX_MS) {
-            return REFUSED;
-        }
-        record->wake_ms = argument;
-        return DONE;
+        can = argument >= NODE_WAKE_MIN_MS && argument <= NODE_WAKE_MAX_MS;
+        record->wake_ms = can ? argument : record->wake_ms;
+        break;
     case LEARN:
-        return learns && argument <= UINT16_MAX ? DONE : REFUSED;
+        can = learns(node) && argument <= UINT16_MAX;
+        break;
     case SENSITIVITY:
-        return learns && argument <= PPB ? DONE : REFUSED;
+        can = learns(node) && argument <= PPB;
+        break;
     case FREEZE:
     case THAW:
     case ROLL_BACK:
     case SEND_LEARNER:
-        return learns ? DONE : REFUSED;
+        can = learns(node);
+        break;
     case COLLECT:
-        return argument <= NODE_COLLECT_MAX ? DONE : REFUSED;
+        can = argument <= NODE_COLLECT_MAX;
+        break;
     case STORAGE:
-        return node->port->storage != NULL ? DONE : REFUSED;
+        can = node->port->storage != NULL;
+        break;
     case RESTART:
-        return node->port->restart != NULL ? DONE : REFUSED;
+        can = node->port->restart != NULL;
+        break;
     default:
         return UNKNOWN_KIND;
     }
+    return can ? DONE : REFUSED;
 }
 
 static enum learner_reply tell_learner(struct learner *learner, const struct command *command) {
@@ -87,8 +95,7 @@ static void acknowledge_alert(struct node *node) {
     struct alert *alert = &node->kept->alert;
     const bool was = alert->on;
     alert_acknowledge(alert);
-    alert->on = was;
-    node_alert(node, false);
+    node_alert(node, was);
     if (node->config->learner != NULL && (node->kept->noticed & NOTICED_MOVED) != 0) {
         learner_acknowledge(node->config->learner); /* it learns anew where it lies now */
     }
@@ -127,9 +134,9 @@ static uint8_t act(struct node *node, const struct command *command) {
     return DONE;
 }
 
-bool node_take_up(struct node *node, struct record record, uint32_t id, uint8_t code, uint8_t kind) {
-    record.last_command = id;
-    record.last_result = code;
+bool node_take_up(struct node *node, struct record *record, uint32_t id, uint8_t code, uint8_t kind) {
+    record->last_command = id;
+    record->last_result = code;
     if (!node_keep(node, record)) {
         return false;
     }
@@ -146,7 +153,7 @@ static void take_command(struct node *node, const struct command *command) {
         return;
     }
     uint8_t code = plan(node, command, &record);
-    if (!node_take_up(node, record, command->id, code, (uint8_t)command->kind)) {
+    if (!node_take_up(node, &record, command->id, code, (uint8_t)command->kind)) {
         return;
     }
     if (code == DONE) {

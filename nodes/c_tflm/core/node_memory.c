@@ -20,15 +20,6 @@ static uint32_t crc_of(const struct head *head, const uint8_t *image) {
     return crc32(image, head->size) ^ crc32((const uint8_t *)head, offsetof(struct head, crc));
 }
 
-/* The image of a slot in node->samples; false if there is none that is whole. */
-static bool read_slot(struct node *node, uint8_t slot, struct head *head, uint8_t *image, size_t room) {
-    const struct port_store *store = node->port->store;
-    void *context = node->port->context;
-    return store->read(context, STORE_LEARNER, slot, 0, (uint8_t *)head, HEAD) && head->magic == MAGIC &&
-           head->size > 0 && head->size <= room && head->size <= store->size[STORE_LEARNER] - HEAD &&
-           store->read(context, STORE_LEARNER, slot, HEAD, image, head->size) && crc_of(head, image) == head->crc;
-}
-
 static bool has_store(const struct node *node) {
     return node->config->learner != NULL && node->port->store != NULL && node->port->store->size[STORE_LEARNER] > HEAD;
 }
@@ -37,18 +28,35 @@ static size_t room_of(const struct node *node) {
     return sizeof(int16_t) * node->config->samples * node->config->channels;
 }
 
-/* The newer of the two slots, -1: none. Its image is in node->samples. */
-static int newest(struct node *node, struct head *head) {
-    struct head heads[STORE_SLOTS];
+static bool read(const struct node *node, uint8_t slot, uint32_t at, void *out, uint32_t n) {
+    return node->port->store->read(node->port->context, STORE_LEARNER, slot, at, out, n);
+}
+
+static bool write(const struct node *node, uint8_t slot, uint32_t at, const void *data, uint32_t n) {
+    return node->port->store->write(node->port->context, STORE_LEARNER, slot, at, data, n);
+}
+
+/* The image of a slot in node->samples; false if there is none that is whole. */
+static bool read_slot(const struct node *node, uint8_t slot, struct head *head) {
     uint8_t *image = (uint8_t *)node->samples;
-    const bool first = read_slot(node, 0, &heads[0], image, room_of(node));
-    const bool second = read_slot(node, 1, &heads[1], image, room_of(node));
-    if (!first && !second) {
-        return -1;
+    return read(node, slot, 0, head, HEAD) && head->magic == MAGIC && head->size > 0 && head->size <= room_of(node) &&
+           head->size <= node->port->store->size[STORE_LEARNER] - HEAD && read(node, slot, HEAD, image, head->size) &&
+           crc_of(head, image) == head->crc;
+}
+
+/* The newer of the two slots, -1: none. Its image is in node->samples. */
+static int newest(const struct node *node, struct head *head) {
+    struct head found;
+    int slot = -1;
+    for (uint8_t i = 0; i < STORE_SLOTS; i++) {
+        if (read_slot(node, i, &found) && (slot < 0 || (int32_t)(found.write - head->write) > 0)) {
+            *head = found;
+            slot = i;
+        }
     }
-    const int slot = second && (!first || (int32_t)(heads[1].write - heads[0].write) > 0);
-    *head = heads[slot];
-    (void)read_slot(node, (uint8_t)slot, &heads[slot], image, room_of(node));
+    if (slot == 0) {
+        (void)read_slot(node, 0, head); /* the other one was read over it */
+    }
     return slot;
 }
 
@@ -58,28 +66,27 @@ size_t node_learner_image(struct node *node, uint8_t **image) {
 }
 
 bool node_keep_learner(struct node *node) {
-    const struct port_store *store = node->port->store;
-    void *context = node->port->context;
-    struct head head;
+    struct head head = {0};
     uint8_t *image;
     if (!has_store(node)) {
         return false;
     }
-    const int slot = newest(node, &head);
-    const uint32_t write = slot < 0 ? 1 : head.write + 1;
-    const uint8_t other = slot == 0 ? 1 : 0;
+    const uint8_t other = newest(node, &head) == 0 ? 1 : 0;
     const size_t n = node_learner_image(node, &image);
     const size_t whole = (n + STORE_WORD - 1) / STORE_WORD * STORE_WORD;
-    if (n == 0 || whole > room_of(node) || HEAD + whole > store->size[STORE_LEARNER]) {
+    if (n == 0 || whole > room_of(node) || HEAD + whole > node->port->store->size[STORE_LEARNER]) {
         return false;
     }
     memset(image + n, 0, whole - n);
-    head = (struct head){MAGIC, write, (uint32_t)n, 0};
+    head.magic = MAGIC;
+    head.write++;
+    head.size = (uint32_t)n;
     head.crc = crc_of(&head, image);
-    const bool kept = store->erase(context, STORE_LEARNER, other) &&
-                      store->write(context, STORE_LEARNER, other, HEAD, image, (uint32_t)whole) &&
-                      store->write(context, STORE_LEARNER, other, 0, (const uint8_t *)&head, HEAD);
-    node->kept->learner_changed &= !kept;
+    const bool kept = node->port->store->erase(node->port->context, STORE_LEARNER, other) &&
+                      write(node, other, HEAD, image, (uint32_t)whole) && write(node, other, 0, &head, HEAD);
+    if (kept) {
+        node->kept->learner_changed = false;
+    }
     return kept;
 }
 

@@ -1,9 +1,10 @@
 #include <string.h>
 
+#include "fixed.h"
 #include "node_internal.h"
 #include "sha256.h"
 
-enum { SEQ_BITS = 0xFFFF, LEARNER_ID = 8 };
+enum { LEARNER_ID = 8 };
 
 /* A number for one message; the message is given up if there is none. */
 static bool take_seq(struct node *node, uint32_t *seq) {
@@ -29,16 +30,6 @@ bool node_has_birth(const struct node *node) {
 
 bool node_has_room(const struct node *node) {
     return node->kept->ring.used + sizeof(struct ring_entry) + MESSAGE_MAX <= RING_BYTES;
-}
-
-/* What is given up may be half of all numbers, or the Birth that tells which half: without one the gateway would take
- * new numbers for old ones. */
-static void add(struct node *node, enum message_type type, uint32_t seq, const uint8_t *message, size_t n) {
-    const uint32_t dropped = ring_add(&node->kept->ring, (uint8_t)type, seq, node_now(node), message, n);
-    if (dropped > 0) {
-        node_tell(node, EVENT_MESSAGE_LOST, dropped);
-        node->kept->birth_due |= !node_has_birth(node);
-    }
 }
 
 static uint8_t generation(const struct node *node) {
@@ -67,50 +58,64 @@ static struct codec_span text(const char *value) {
     return (struct codec_span){value, n};
 }
 
-/* Writes a message and puts it into the ring. */
-static bool put(struct node *node, enum message_type type, uint32_t seq, const void *message) {
+/* Writes a message, whose first member is its number, and puts it into the ring. What is given up for it may be half of
+ * all numbers, or the Birth that tells which half: without one the gateway would take new numbers for old ones. */
+static bool put_numbered(struct node *node, enum message_type type, uint32_t seq, void *message) {
     uint8_t *out = node->frame; /* between two frames it is free */
+    *(uint32_t *)message = seq & UINT16_MAX;
     const size_t n = codec_write(codec_up((uint8_t)type), message, out);
-    if (n > 0) {
-        add(node, type, seq, out, n);
+    if (n == 0) {
+        return false;
     }
-    return n > 0;
+    const uint32_t dropped = ring_add(&node->kept->ring, (uint8_t)type, seq, node_now(node), out, n);
+    if (dropped > 0) {
+        node_tell(node, EVENT_MESSAGE_LOST, dropped);
+        node->kept->birth_due |= !node_has_birth(node);
+    }
+    return true;
+}
+
+static void put(struct node *node, enum message_type type, void *message) {
+    uint32_t seq;
+    if (take_seq(node, &seq)) {
+        put_numbered(node, type, seq, message);
+    }
 }
 
 void node_report_birth(struct node *node) {
     const struct node_config *config = node->config;
     struct ceiling *ceiling = &node->kept->ceiling;
-    struct birth birth = {0};
     uint8_t id[LEARNER_ID];
     uint32_t seq;
     if (!take_seq(node, &seq)) {
         return;
     }
-    birth.seq = seq & SEQ_BITS;
-    birth.wire_version = WIRE_VERSION;
-    birth.full_seq = seq;
-    birth.skipped = ceiling->skipped;
-    birth.reset_cause = config->reset_cause;
-    birth.hardware = text(config->hardware);
-    birth.firmware = text(config->firmware);
-    birth.feature_set = node_feature_set(node);
-    birth.channels = config->channels;
-    birth.generation = generation(node);
+    struct birth birth = {
+        .wire_version = WIRE_VERSION,
+        .full_seq = seq,
+        .skipped = ceiling->skipped,
+        .reset_cause = config->reset_cause,
+        .hardware = text(config->hardware),
+        .firmware = text(config->firmware),
+        .feature_set = node_feature_set(node),
+        .channels = config->channels,
+        .generation = generation(node),
+        .wake_ms = node_wake_ms(node),
+        .heartbeat_ms = node_heartbeat_ms(node),
+        .listen_ms = config->listen_ms,
+        .epoch = node->kept->downlink.epoch,
+        .last_command = ceiling->record.last_command,
+        .has_more = 1,
+        .samples = config->samples,
+        .rate_millihz = config->rate_millihz,
+        .firmware_counter = config->firmware_counter,
+        .slot = config->slot,
+        .learner = learner_id(node, id),
+    };
     if (node->model != NULL) {
         birth.model = (struct codec_span){node->model->id, sizeof node->model->id};
     }
-    birth.wake_ms = node_wake_ms(node);
-    birth.heartbeat_ms = node_heartbeat_ms(node);
-    birth.listen_ms = config->listen_ms;
-    birth.epoch = node->kept->downlink.epoch;
-    birth.last_command = ceiling->record.last_command;
-    birth.has_more = 1;
-    birth.samples = config->samples;
-    birth.rate_millihz = config->rate_millihz;
-    birth.firmware_counter = config->firmware_counter;
-    birth.slot = config->slot;
-    birth.learner = learner_id(node, id);
-    if (put(node, MESSAGE_BIRTH, seq, &birth)) {
+    if (put_numbered(node, MESSAGE_BIRTH, seq, &birth)) {
         ceiling->skipped = 0; /* said of the numbers just before this one */
         node->kept->birth_due = false;
     }
@@ -127,7 +132,7 @@ static void fill_measured(const struct node *node, struct health *health) {
 
 static void fill_counted(const struct node *node, struct health *health) {
     const struct node_counters *counters = &node->kept->counters;
-    health->uptime_s = (uint32_t)((node_now(node) - node->kept->booted_ms) / 1000);
+    health->uptime_s = (uint32_t)fixed_divide(node_now(node) - node->kept->booted_ms, 1000);
     health->wakes = counters->wakes;
     health->flags = counters->flags;
     health->resends = counters->resends;
@@ -163,19 +168,15 @@ static void fill_more(const struct node *node, struct health *health) {
 }
 
 void node_report_health(struct node *node) {
-    struct health health = {0};
-    uint32_t seq;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
-    health.seq = seq & SEQ_BITS;
-    health.score = node->kept->last_score;
-    health.why = node->kept->standing == WHY_ANOMALOUS ? 0 : node->kept->standing;
+    struct health health = {
+        .score = node->kept->last_score,
+        .why = node->kept->standing == WHY_ANOMALOUS ? 0 : node->kept->standing,
+    };
     fill_measured(node, &health);
     fill_counted(node, &health);
     fill_more(node, &health);
     fill_learner(node, &health);
-    put(node, MESSAGE_HEALTH, seq, &health);
+    put(node, MESSAGE_HEALTH, &health);
 }
 
 static struct codec_span values(const struct node *node, const int32_t *features) {
@@ -183,57 +184,36 @@ static struct codec_span values(const struct node *node, const int32_t *features
 }
 
 void node_report_flag(struct node *node, uint8_t score, uint8_t why, const int32_t *features) {
-    struct flag flag = {0};
-    uint32_t seq;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
-    flag.seq = seq & SEQ_BITS;
-    flag.score = score;
-    flag.why = why;
-    flag.generation = generation(node);
-    flag.has_features = features != NULL;
-    flag.feature_set = node_feature_set(node);
-    flag.values = values(node, features);
-    put(node, MESSAGE_FLAG, seq, &flag);
+    struct flag flag = {
+        .score = score,
+        .why = why,
+        .generation = generation(node),
+        .has_features = features != NULL,
+        .feature_set = node_feature_set(node),
+        .values = values(node, features),
+    };
+    put(node, MESSAGE_FLAG, &flag);
 }
 
 void node_report_window(struct node *node, uint8_t score, const int32_t *features) {
-    struct window window = {0};
-    uint32_t seq;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
-    window.seq = seq & SEQ_BITS;
-    window.score = score;
-    window.generation = generation(node);
-    window.feature_set = node_feature_set(node);
-    window.values = values(node, features);
-    put(node, MESSAGE_WINDOW, seq, &window);
+    struct window window = {
+        .score = score,
+        .generation = generation(node),
+        .feature_set = node_feature_set(node),
+        .values = values(node, features),
+    };
+    put(node, MESSAGE_WINDOW, &window);
 }
 
 void node_report_result(struct node *node, uint32_t id, uint8_t code, const uint32_t *detail) {
-    struct result result = {0};
-    uint32_t seq;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
-    result.seq = seq & SEQ_BITS;
-    result.id = id;
-    result.code = code;
-    result.has_detail = detail != NULL;
-    result.detail = detail != NULL ? *detail : 0;
-    put(node, MESSAGE_RESULT, seq, &result);
+    struct result result = {
+        .id = id, .code = code, .has_detail = detail != NULL, .detail = detail != NULL ? *detail : 0};
+    put(node, MESSAGE_RESULT, &result);
 }
 
 void node_report_part(struct node *node, enum message_type type, uint8_t part, uint8_t parts, struct codec_span data) {
-    uint32_t seq;
-    if (!take_seq(node, &seq)) {
-        return;
-    }
     if (type == MESSAGE_SAMPLED) {
-        const struct sampled sampled = {
-            .seq = seq & SEQ_BITS,
+        struct sampled sampled = {
             .window_number = node->kept->window_number,
             .part = part,
             .parts = parts,
@@ -241,10 +221,10 @@ void node_report_part(struct node *node, enum message_type type, uint8_t part, u
             .rate_millihz = node->config->rate_millihz,
             .data = data,
         };
-        put(node, type, seq, &sampled);
+        put(node, type, &sampled);
     } else {
-        const struct learner_part state = {.seq = seq & SEQ_BITS, .part = part, .parts = parts, .data = data};
-        put(node, type, seq, &state);
+        struct learner_part state = {.part = part, .parts = parts, .data = data};
+        put(node, type, &state);
     }
 }
 

@@ -4,20 +4,20 @@
 static void answer(struct node *node, enum image_reply reply) {
     const uint32_t wanted = node->update.wanted;
     const uint32_t why = (uint32_t)reply;
-    const bool goes_on = reply == IMAGE_OK || reply == IMAGE_OFFSET;
+    const bool goes_on = reply == IMAGE_OK || reply == IMAGE_OFFSET || reply == IMAGE_TORN;
     node_report_result(node, node->transfer, goes_on ? GO_ON : FAILED, goes_on ? &wanted : &why);
 }
 
 /* The same offer goes on where its transfer stopped, however often it comes. */
 static void take_offer(struct node *node, const struct offer *offer) {
-    const struct record record = node->kept->ceiling.record;
+    struct record record = node->kept->ceiling.record;
     const struct slots slots = {node->port->store, node->port->context, (enum store)offer->store};
     struct update_offer wanted = {.size = offer->size, .counter = offer->counter};
     if (offer->id < record.last_command || offer->store == STORE_LEARNER) { /* which is the node's own */
         node_report_result(node, offer->id, REFUSED, NULL);
         return;
     }
-    if (offer->id > record.last_command && !node_take_up(node, record, offer->id, DONE, 0)) {
+    if (offer->id > record.last_command && !node_take_up(node, &record, offer->id, DONE, 0)) {
         return;
     }
     for (unsigned i = 0; i < sizeof wanted.sha256; i++) {

@@ -2,49 +2,39 @@
 
 #include <string.h>
 
-#include "crc.h"
+#include "record.h"
 
-enum { VERSION = 1, VERSION_AT = PORT_RECORD_SIZE - 8, CRC_AT = PORT_RECORD_SIZE - 4 };
+enum { VERSION = 1 };
 
-_Static_assert(sizeof(struct notes) <= VERSION_AT, "notes fit into a slot, before version and checksum");
+struct stored {
+    struct notes notes;
+    uint32_t unused;
+    uint32_t version;
+};
 
-static void seal(uint8_t record[PORT_RECORD_SIZE]) {
-    const uint32_t crc = crc32(record, CRC_AT);
-    memcpy(record + CRC_AT, &crc, sizeof crc);
-}
+_Static_assert(sizeof(struct stored) == RECORD_CONTENTS, "notes fill a slot");
 
-static bool read_slot(const struct port *port, uint8_t slot, struct notes *out) {
-    uint8_t found[PORT_RECORD_SIZE];
-    uint8_t sealed[PORT_RECORD_SIZE];
-    if (!port->persist_read(port->context, slot, found) || found[VERSION_AT] != VERSION) {
-        return false;
-    }
-    memcpy(sealed, found, sizeof sealed);
-    seal(sealed);
-    memcpy(out, found, sizeof *out);
-    return memcmp(found, sealed, sizeof found) == 0;
+static bool read_slot(const struct port *port, uint8_t slot, struct stored *out) {
+    return record_read(port, slot, out) && out->version == VERSION;
 }
 
 void notes_open(struct notes *notes, const struct port *port) {
-    struct notes second;
-    if (!read_slot(port, NOTES_SLOT, notes)) {
-        memset(notes, 0, sizeof *notes);
-    }
-    if (read_slot(port, NOTES_SLOT + 1, &second) && (int32_t)(second.write - notes->write) > 0) {
-        *notes = second;
+    struct stored found;
+    memset(notes, 0, sizeof *notes);
+    for (uint8_t slot = NOTES_SLOT; slot < NOTES_SLOT + 2; slot++) {
+        const bool there = read_slot(port, slot, &found);
+        if (there && (slot == NOTES_SLOT || (int32_t)(found.notes.write - notes->write) > 0)) {
+            *notes = found.notes;
+        }
     }
 }
 
 bool notes_keep(struct notes *notes, const struct port *port) {
-    uint8_t record[PORT_RECORD_SIZE] = {0};
-    struct notes next = *notes;
-    next.write++;
-    memcpy(record, &next, sizeof next);
-    record[VERSION_AT] = VERSION;
-    seal(record);
-    if (!port->persist_write(port->context, (uint8_t)(NOTES_SLOT + next.write % 2), record)) {
+    struct stored next = {.notes = *notes, .version = VERSION};
+    next.notes.write++;
+    if (!record_write(port, (uint8_t)(NOTES_SLOT + next.notes.write % 2), &next)) {
         return false;
     }
-    *notes = next;
+    *notes = next.notes;
     return true;
 }

@@ -15,12 +15,10 @@ static size_t size_of(const struct ring_entry *entry) {
     return sizeof *entry + entry->n;
 }
 
-static void take_out(struct ring *ring, size_t at) {
-    const struct ring_entry entry = entry_at(ring, at);
-    const size_t size = size_of(&entry);
-    memmove(ring->bytes + at, ring->bytes + at + size, ring->used - at - size);
+static void take_out(struct ring *ring, size_t at, size_t size) {
     ring->used = (uint16_t)(ring->used - size);
     ring->count--;
+    memmove(ring->bytes + at, ring->bytes + at + size, ring->used - at);
 }
 
 uint32_t ring_add(struct ring *ring, uint8_t type, uint32_t seq, uint64_t at_ms, const uint8_t *message, size_t n) {
@@ -30,7 +28,8 @@ uint32_t ring_add(struct ring *ring, uint8_t type, uint32_t seq, uint64_t at_ms,
     const struct ring_entry entry = {
         .at_ms = at_ms, .seq = seq, .n = (uint16_t)(n - head), .type = type, .array = message[0]};
     while (ring->used + size_of(&entry) > RING_BYTES) {
-        take_out(ring, 0);
+        const struct ring_entry oldest = entry_at(ring, 0);
+        take_out(ring, 0, size_of(&oldest));
         dropped++;
     }
     memcpy(ring->bytes + ring->used, &entry, sizeof entry);
@@ -61,11 +60,8 @@ size_t ring_message(const struct ring *ring, size_t at, const struct ring_entry 
 }
 
 void ring_sent(struct ring *ring, size_t at, const struct ring_entry *entry) {
-    struct ring_entry counted = *entry;
-    if (counted.sends < UINT16_MAX) {
-        counted.sends++;
-    }
-    memcpy(ring->bytes + at - size_of(entry), &counted, sizeof counted);
+    const uint16_t sends = (uint16_t)(entry->sends + (entry->sends < UINT16_MAX));
+    memcpy(ring->bytes + at - size_of(entry) + offsetof(struct ring_entry, sends), &sends, sizeof sends);
 }
 
 static bool covers(uint16_t base, uint32_t bitmap, uint32_t seq) {
@@ -74,15 +70,14 @@ static bool covers(uint16_t base, uint32_t bitmap, uint32_t seq) {
 }
 
 uint32_t ring_acknowledge(struct ring *ring, uint16_t base, uint32_t bitmap) {
+    struct ring_entry entry;
     uint32_t acknowledged = 0;
     size_t at = 0;
-    while (at < ring->used) {
-        const struct ring_entry entry = entry_at(ring, at);
+    while (ring_next(ring, &at, &entry)) {
         if (covers(base, bitmap, entry.seq)) {
-            take_out(ring, at);
+            at -= size_of(&entry);
+            take_out(ring, at, size_of(&entry));
             acknowledged++;
-        } else {
-            at += size_of(&entry);
         }
     }
     return acknowledged;

@@ -1,5 +1,7 @@
 #include "score.h"
 
+#include "fixed.h"
+
 enum {
     STEPS = 16,
     LOG_OF_ZERO = -128 - 512,
@@ -11,20 +13,12 @@ static const uint32_t BOUND[STEPS - 1] = {
     3171460000u, 3311872530u, 3458501654u, 3611622603u, 3771522797u, 3938502376u, 4112874774u,
 };
 
-static uint32_t floor_log2(uint32_t x) {
-    uint32_t k = 0;
-    while (x >>= 1) {
-        k++;
-    }
-    return k;
-}
-
 /* floor(16 · log2 x). */
 static int32_t log2_sixteenths(uint32_t x) {
     if (x == 0) {
         return LOG_OF_ZERO;
     }
-    const uint32_t k = floor_log2(x);
+    const uint32_t k = fixed_bits(x) - 1;
     const uint32_t normalised = x << (31 - k);
     uint32_t j = 0;
     while (j < STEPS - 1 && normalised >= BOUND[j]) {

@@ -9,7 +9,7 @@ enum { SHA256_SIZE = 32, SHA256_BLOCK = 64 };
 
 struct sha256 {
     uint32_t state[8];
-    uint64_t length; /* bytes taken so far */
+    uint32_t length; /* bytes taken so far; less than 512 MiB, which is more than a node can store */
     uint8_t block[SHA256_BLOCK];
 };
 

@@ -6,12 +6,12 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "direct_plan.h"
 
 struct step {
-    uint8_t kind; /* in ops[] */
-    bool last;
+    uint8_t kind;   /* in ops[] */
     uint16_t words; /* of 4 bytes, step and parameters */
     uint16_t place[PLAN_PLACES];
 };
@@ -20,111 +20,120 @@ struct step {
 enum { ALIGNMENT = alignof(void *), STEP_SIZE = (sizeof(struct step) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT };
 
 struct walk {
+    struct graph graph;
     uint8_t *steps;      /* NULL: only adds up */
     uint32_t steps_size; /* bytes */
-    struct graph graph;
-    struct graph_operator operator;
-    struct plan plan;
     struct op_read read;
+    struct plan plan;
+    struct op_tensor tensors[OP_INPUTS_MAX + 1];
 };
 
-static __attribute__((noinline)) void set_end(struct network_end *end, const struct op_tensor *t) {
-    end->size = t->elements;
-    end->scale = t->scale;
-    end->zero_point = (int8_t)t->zero_point;
-    end->type = t->type;
-}
-
-static enum network_status walk_one(struct walk *w, struct network *n, uint32_t at) {
-    struct step s = {0, at + 1 == w->graph.operators.count, 0, {PLACE_NOTHING, PLACE_NOTHING, PLACE_NOTHING}};
-    struct op_need need = {0, 0, false};
-    graph_operator(&w->graph, at, &w->operator);
-    const int32_t builtin = graph_builtin(&w->graph, &w->operator);
+static __attribute__((noinline)) enum network_status walk_one(struct walk *w, struct network *n, uint32_t at) {
+    struct op_read *r = &w->read;
+    const int32_t builtin = graph_operator(&w->graph, at, r);
     n->refused_op = (int16_t)(builtin > INT16_MAX ? INT16_MAX : builtin);
     n->refused_at = (uint16_t)at;
-    while (ops[s.kind]->builtin != builtin) {
-        if (++s.kind == ops_n) {
+    uint32_t kind_n = 0;
+    while (ops[kind_n]->builtin != builtin) {
+        if (++kind_n == ops_n) {
             return NETWORK_OPERATOR;
         }
     }
-    const struct op_kind *kind = ops[s.kind];
-    enum network_status status = graph_read(&w->graph, &w->operator, kind->options_type, &w->read);
+    const struct op_kind *kind = ops[kind_n];
+    if (kind->options_type != 0 && r->options_type != kind->options_type) {
+        return NETWORK_OPTIONS;
+    }
+    memset(&r->need, 0, sizeof r->need);
+    enum network_status status = graph_read(&w->graph, r, w->tensors);
     if (status == NETWORK_OK) {
-        status = kind->check(&w->read, &need);
+        status = kind->check(r);
     }
     if (status == NETWORK_OK) {
-        status = plan_operator(&w->plan, &w->graph, &w->operator, & w->read, &need, at, s.place);
+        status = plan_operator(&w->plan, &w->graph, r, at);
     }
     if (status != NETWORK_OK) {
         return status;
     }
-    for (uint32_t i = 0; i < PLAN_OUT; i++) {
-        if (s.place[i] == PLACE_INPUT) {
-            set_end(&n->input, &w->read.in[i]);
-        }
-    }
-    if (s.place[PLAN_OUT] == PLACE_OUTPUT) {
-        set_end(&n->output, w->read.out);
-    }
-    const uint32_t size = STEP_SIZE + ((need.parameters + ALIGNMENT - 1) & ~(uint32_t)(ALIGNMENT - 1));
+    const uint32_t size = STEP_SIZE + ((r->need.parameters + ALIGNMENT - 1) & ~(uint32_t)(ALIGNMENT - 1));
     if (size / 4 > UINT16_MAX) {
         return NETWORK_TOO_LARGE;
     }
     if (w->steps != NULL) {
-        uint8_t *step = w->steps + w->steps_size;
-        s.words = (uint16_t)(size / 4);
-        *(struct step *)(void *)step = s;
-        kind->prepare(&w->read, step + STEP_SIZE);
+        struct step *s = (struct step *)(void *)(w->steps + w->steps_size);
+        s->kind = (uint8_t)kind_n;
+        s->words = (uint16_t)(size / 4);
+        memcpy(s->place, w->plan.place, sizeof s->place);
+        kind->prepare(r, (uint8_t *)s + STEP_SIZE);
     }
     w->steps_size += size;
-    return NETWORK_OK;
+    return w->graph.f.refused;
 }
 
+/* Up to the operator that makes the output: what comes behind it changes nothing, and does not run either. */
 static enum network_status walk_all(struct walk *w, struct network *n) {
     struct graph *g = &w->graph;
-    enum network_status status = graph_open(g, n->tflite, n->tflite_size);
-    w->steps_size = 0;
-    plan_begin(&w->plan, g);
-    for (uint32_t at = 0; status == NETWORK_OK && at < g->operators.count; at++) {
+    enum network_status status = graph_open(g);
+    if (status == NETWORK_OK) {
+        plan_begin(&w->plan, g);
+    }
+    for (uint32_t at = 0; status == NETWORK_OK; at++) {
+        if (at == g->operators.count) {
+            return NETWORK_GRAPH;
+        }
         status = walk_one(w, n, at);
-        if (g->f.bad) {
-            status = NETWORK_TRUNCATED;
+        if (w->plan.place[PLAN_OUT] == PLACE_OUTPUT) {
+            break;
         }
     }
+    return g->f.refused != NETWORK_OK ? g->f.refused : status;
+}
+
+static void set_end(struct walk *w, struct flatbuffer_vector tensors, struct network_end *end) {
+    struct op_tensor *t = w->tensors;
+    t->number = flatbuffer_element(&w->graph.f, tensors, 0);
+    (void)graph_tensor(&w->graph, t);
+    end->size = t->elements;
+    end->scale = t->scale;
+    end->zero_point = (int8_t)t->zero_point;
+    end->type = (uint8_t)t->type;
+}
+
+static enum network_status walk(struct network *n, uint8_t *steps) {
+    struct walk w;
+    w.graph.f.data = n->tflite;
+    w.graph.f.size = n->tflite_size;
+    w.steps = steps;
+    w.steps_size = 0;
+    w.plan.arena = n->units;
+    const enum network_status status = walk_all(&w, n);
     if (status == NETWORK_OK) {
         n->refused_op = -1;
-        /* Somebody reads the input, and somebody has made the output. */
-        status = n->input.size != 0 && plan_ends(&w->plan, g) ? NETWORK_OK : NETWORK_GRAPH;
+        set_end(&w, w.graph.inputs, &n->input);
+        set_end(&w, w.graph.outputs, &n->output);
+        n->units = w.plan.units;
+        n->memory_size = n->units * PLAN_UNIT + w.steps_size;
     }
     return status;
 }
 
 enum network_status network_open(struct network *n, const uint8_t *tflite, size_t size) {
-    struct walk w;
-    w.steps = NULL;
-    n->input.size = 0;
     n->refused_op = -1;
     n->tflite = tflite;
-    n->tflite_size = size > INT32_MAX ? 0 : (uint32_t)size;
-    const enum network_status status = walk_all(&w, n);
-    n->units = w.plan.units;
-    n->memory_size = n->units * PLAN_UNIT + w.steps_size;
-    return status;
+    n->tflite_size = (uint32_t)size;
+    n->units = PLAN_UNITS_MAX; /* not known yet; places are less */
+    return size - FLATBUFFER_MIN > INT32_MAX ? NETWORK_NOT_TFLITE : walk(n, NULL);
 }
 
 enum network_status network_attach(struct network *n, void *memory, size_t size) {
-    struct walk w;
     if (size < n->memory_size || (uintptr_t)memory % PLAN_UNIT != 0) {
         return NETWORK_NO_MEMORY;
     }
-    w.plan.arena = n->units;
-    w.steps = (uint8_t *)memory + n->units * PLAN_UNIT;
-    n->state = w.steps;
-    return walk_all(&w, n);
+    n->state = (uint8_t *)memory + n->units * PLAN_UNIT;
+    return walk(n, n->state);
 }
 
 void network_run(const struct network *n, const void *in, void *out) {
-    const uint8_t *steps = n->state;
+    const uint8_t *arena_end = n->state;
     const struct step *s = n->state;
     for (;;) {
         union {
@@ -133,13 +142,10 @@ void network_run(const struct network *n, const void *in, void *out) {
         } b;
         for (uint32_t i = 0; i < PLAN_PLACES; i++) {
             const uint32_t place = s->place[i];
-            b.at[i] = steps - place * PLAN_UNIT;
-            if (place >= PLACE_OUTPUT) {
-                b.at[i] = place == PLACE_OUTPUT ? out : place == PLACE_INPUT ? in : NULL;
-            }
+            b.at[i] = place == PLACE_INPUT ? in : place == PLACE_OUTPUT ? out : arena_end - place * PLAN_UNIT;
         }
         ops[s->kind]->run((const uint8_t *)s + STEP_SIZE, &b.buffers);
-        if (s->last) {
+        if (s->place[PLAN_OUT] == PLACE_OUTPUT) {
             return;
         }
         s = (const struct step *)(const void *)((const uint8_t *)s + 4 * s->words);

@@ -6,34 +6,34 @@
 
 struct graph {
     struct flatbuffer f;
-    struct flatbuffer_vector codes, buffers; /* in the order of the schema, as are those of a subgraph */
+    /* What the file says, in the order in which it is read. */
+    uint32_t version;
+    struct flatbuffer_vector codes, buffers, subgraphs;
     struct flatbuffer_vector tensors, inputs, outputs, operators;
-    uint32_t input, output; /* the one tensor of each */
 };
 
-/* One operator of the graph, as its own table says it. */
-struct graph_operator {
-    uint32_t code;
-    struct flatbuffer_vector inputs, outputs; /* tensors by number; UINT32_MAX is an optional one that is left out */
-    uint32_t options_type;
-    uint32_t options;
-};
+/* `f` has its data and size. */
+enum network_status graph_open(struct graph *g);
 
-enum network_status graph_open(struct graph *g, const uint8_t *tflite, uint32_t size);
+/* Reads the table of operator `at`; gives the schema's BuiltinOperator. */
+int32_t graph_operator(struct graph *g, uint32_t at, struct op_read *r);
 
-/* Element `i` of a vector of 32-bit numbers; UINT32_MAX behind its end. */
-uint32_t graph_element(struct graph *g, struct flatbuffer_vector v, uint32_t i);
+/* Then its tensors, into `t`, room for OP_INPUTS_MAX + 1: all is checked but what only its kind can judge. */
+enum network_status graph_read(struct graph *g, struct op_read *r, struct op_tensor *t);
 
-void graph_operator(struct graph *g, uint32_t at, struct graph_operator *o);
+/* Reads and checks tensor t->number. */
+enum network_status graph_tensor(struct graph *g, struct op_tensor *t);
 
-/* The schema's BuiltinOperator. */
-int32_t graph_builtin(struct graph *g, const struct graph_operator *o);
-
-/* All about an operator but what only its kind can judge. */
-enum network_status graph_read(struct graph *g, const struct graph_operator *o, uint8_t options_type,
-                               struct op_read *r);
-
-/* Number of the last operator that reads a tensor; 0 if none does, UINT32_MAX for an output of the graph. */
+/* Number of the last operator that reads a tensor; 0 if none does. */
 uint32_t graph_last_use(struct graph *g, uint32_t tensor);
+
+/* Numbers of the one input and the one output of an open graph. */
+static inline uint32_t graph_input(const struct graph *g) {
+    return flatbuffer_element(&g->f, g->inputs, 0);
+}
+
+static inline uint32_t graph_output(const struct graph *g) {
+    return flatbuffer_element(&g->f, g->outputs, 0);
+}
 
 #endif

@@ -5,7 +5,7 @@
 #include "direct_plan.h"
 
 /* Adds a tensor behind those at the end of the arena where it lies closer to that end; NULL if that is too much. */
-static struct plan_tensor *add(struct plan *p, uint32_t tensor, uint32_t bytes, uint32_t last) {
+static struct plan_tensor *add(struct plan *p, uint32_t number, uint32_t bytes, uint32_t last) {
     const int32_t units = (int32_t)plan_units(bytes);
     int32_t lowest = 0, highest = 0;
     for (uint32_t i = 0; i < p->live_n; i++) {
@@ -19,7 +19,7 @@ static struct plan_tensor *add(struct plan *p, uint32_t tensor, uint32_t bytes, 
         p->units = (uint32_t)(highest - lowest + units);
     }
     struct plan_tensor *t = &p->live[p->live_n++];
-    t->tensor = tensor;
+    t->number = number;
     t->last = last;
     t->from = highest <= -lowest ? highest : lowest - units;
     t->to = t->from + units;
@@ -27,9 +27,9 @@ static struct plan_tensor *add(struct plan *p, uint32_t tensor, uint32_t bytes, 
     return t;
 }
 
-static struct plan_tensor *find(struct plan *p, uint32_t tensor) {
+static struct plan_tensor *find(struct plan *p, uint32_t number) {
     for (uint32_t i = 0; i < p->live_n; i++) {
-        if (p->live[i].tensor == tensor) {
+        if (p->live[i].number == number) {
             return &p->live[i];
         }
     }
@@ -45,19 +45,21 @@ static void expire(struct plan *p, uint32_t at) {
     }
 }
 
-void plan_begin(struct plan *p, const struct graph *g) {
+void plan_begin(struct plan *p, struct graph *g) {
     p->units = 0;
     p->live_n = 0;
-    add(p, g->input, 0, UINT32_MAX)->place = PLACE_INPUT;
+    p->place[PLAN_OUT] = PLACE_NOTHING;
+    add(p, graph_input(g), 0, UINT32_MAX)->place = PLACE_INPUT;
 }
 
-static struct plan_tensor *place_output(struct plan *p, struct graph *g, uint32_t tensor, const struct op_read *r,
+static struct plan_tensor *place_output(struct plan *p, struct graph *g, const struct op_read *r,
                                         struct plan_tensor *in, uint32_t at) {
     const uint32_t bytes = plan_bytes(r->out);
-    uint32_t last = graph_last_use(g, tensor);
+    const uint32_t number = r->out->number;
+    uint32_t last = graph_last_use(g, number);
     last = last < at ? at : last;
-    if (tensor == g->output) {
-        struct plan_tensor *t = add(p, tensor, 0, UINT32_MAX);
+    if (number == graph_output(g)) {
+        struct plan_tensor *t = add(p, number, 0, UINT32_MAX);
         if (t != NULL) {
             t->place = PLACE_OUTPUT;
         }
@@ -65,42 +67,36 @@ static struct plan_tensor *place_output(struct plan *p, struct graph *g, uint32_
     }
     /* In the place of the input, where the operator may work there and nobody needs it any more. */
     if (in != NULL && in->last == at && (uint32_t)(in->to - in->from) >= plan_units(bytes)) {
-        in->tensor = tensor;
+        in->number = number;
         in->last = last;
         return in;
     }
-    return add(p, tensor, bytes, last);
+    return add(p, number, bytes, last);
 }
 
-enum network_status plan_operator(struct plan *p, struct graph *g, const struct graph_operator *o,
-                                  const struct op_read *r, const struct op_need *need, uint32_t at,
-                                  uint16_t place[PLAN_PLACES]) {
+enum network_status plan_operator(struct plan *p, struct graph *g, const struct op_read *r, uint32_t at) {
     expire(p, at);
     struct plan_tensor *first = NULL;
-    for (uint32_t i = 0; i < r->inputs_n; i++) {
-        if (r->has_in[i] && r->in[i].data.count == 0) {
-            struct plan_tensor *t = find(p, graph_element(g, o->inputs, i));
+    p->place[PLAN_IN] = p->place[PLAN_IN + 1] = PLACE_NOTHING;
+    for (uint32_t i = 0; i < OP_INPUTS_MAX; i++) {
+        if (r->in[i] != NULL && r->in[i]->values == NULL) {
+            struct plan_tensor *t = find(p, r->in[i]->number);
             if (t == NULL || i >= PLAN_OUT) {
                 return NETWORK_GRAPH; /* not computed before, or no constant where there should be one */
             }
-            place[PLAN_IN + i] = (uint16_t)t->place;
+            p->place[PLAN_IN + i] = (uint16_t)t->place;
             first = i == 0 ? t : first;
         }
     }
-    const uint32_t tensor = graph_element(g, o->outputs, 0);
-    if (find(p, tensor) != NULL) {
+    if (find(p, r->out->number) != NULL) {
         return NETWORK_GRAPH; /* made twice, or the input */
     }
-    const struct plan_tensor *out = place_output(p, g, tensor, r, need->in_place ? first : NULL, at);
-    const struct plan_tensor *scratch = need->scratch == 0 ? out : add(p, UINT32_MAX, need->scratch, at);
+    const struct plan_tensor *out = place_output(p, g, r, r->need.in_place ? first : NULL, at);
+    const struct plan_tensor *scratch = r->need.scratch == 0 ? out : add(p, UINT32_MAX, r->need.scratch, at);
     if (out == NULL || scratch == NULL) {
         return NETWORK_TOO_LARGE;
     }
-    place[PLAN_OUT] = (uint16_t)out->place;
-    place[PLAN_SCRATCH] = (uint16_t)scratch->place;
+    p->place[PLAN_OUT] = (uint16_t)out->place;
+    p->place[PLAN_SCRATCH] = (uint16_t)scratch->place;
     return NETWORK_OK;
-}
-
-bool plan_ends(const struct plan *p, const struct graph *g) {
-    return find((struct plan *)(uintptr_t)p, g->output) != NULL && g->input != g->output;
 }

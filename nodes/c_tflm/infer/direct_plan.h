@@ -9,13 +9,13 @@
 enum { PLAN_UNIT = 8, PLAN_UNITS_MAX = 0xFFF0, PLAN_LIVE_MAX = 10 };
 
 /* A place is a number of units before the end of the arena, or one of these. */
-enum { PLACE_OUTPUT = 0xFFFD, PLACE_INPUT = 0xFFFE, PLACE_NOTHING = 0xFFFF };
+enum { PLACE_NOTHING = 0, PLACE_OUTPUT = 0xFFFE, PLACE_INPUT = 0xFFFF };
 
 /* Places of an operator, in the order of struct op_buffers. */
 enum { PLAN_IN = 0, PLAN_OUT = 2, PLAN_SCRATCH = 3, PLAN_PLACES = 4 };
 
 struct plan_tensor {
-    uint32_t tensor;
+    uint32_t number;
     uint32_t last; /* operator that reads it last */
     uint32_t place;
     int32_t from; /* units from the start of the arena, or below 0 from its end */
@@ -23,21 +23,17 @@ struct plan_tensor {
 };
 
 struct plan {
-    uint32_t arena; /* units that it has, when that is known */
-    uint32_t units; /* that it has to have, so far */
+    uint16_t place[PLAN_PLACES]; /* for the operator planned last */
+    uint32_t arena;              /* units that it has; PLAN_UNITS_MAX until that is known */
+    uint32_t units;              /* that it has to have, so far */
     uint32_t live_n;
     struct plan_tensor live[PLAN_LIVE_MAX]; /* a chain has one */
 };
 
-void plan_begin(struct plan *p, const struct graph *g);
+void plan_begin(struct plan *p, struct graph *g);
 
 /* Places for the next operator, number `at`. */
-enum network_status plan_operator(struct plan *p, struct graph *g, const struct graph_operator *o,
-                                  const struct op_read *r, const struct op_need *need, uint32_t at,
-                                  uint16_t place[PLAN_PLACES]);
-
-/* Has somebody made the output of the graph? */
-bool plan_ends(const struct plan *p, const struct graph *g);
+enum network_status plan_operator(struct plan *p, struct graph *g, const struct op_read *r, uint32_t at);
 
 static inline uint32_t plan_units(uint32_t bytes) {
     return (bytes + PLAN_UNIT - 1) / PLAN_UNIT;

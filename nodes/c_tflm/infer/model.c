@@ -128,6 +128,7 @@ enum model_status model_open(struct model *m, const uint8_t *image, size_t image
                              size_t memory_size) {
     struct parts parts;
     memset(m, 0, sizeof *m);
+    m->score = model_score;
     memset(&parts, 0, sizeof parts);
     if (image_size == 0 || !read_image(m, image, image_size, &parts)) {
         return MODEL_MALFORMED;

@@ -23,6 +23,13 @@ enum model_status {
     MODEL_KIND,        /* a kind of model, or a rounding of its arithmetic, that this firmware does not know */
 };
 
+struct model_score {
+    uint32_t error;
+    uint8_t score; /* SPEC.md, "Score" */
+    uint8_t why;   /* SPEC.md, "Why": 0, or 64 + the leading feature */
+    bool anomalous;
+};
+
 struct model {
     uint8_t feature_set;
     uint8_t channels;
@@ -35,13 +42,8 @@ struct model {
     enum network_status refused; /* with MODEL_NETWORK */
     struct network network;
     struct cbor scaling; /* at its first element */
-};
-
-struct model_score {
-    uint32_t error;
-    uint8_t score; /* SPEC.md, "Score" */
-    uint8_t why;   /* SPEC.md, "Why": 0, or 64 + the leading feature */
-    bool anomalous;
+    /* model_score, by a pointer: a firmware that opens no model does not contain the engine. */
+    void (*score)(const struct model *m, const int32_t *features, struct model_score *out);
 };
 
 /* Opens an image: checks it, gives the network its part of `memory`, runs the self-test. Image and memory stay the

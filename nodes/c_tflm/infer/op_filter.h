@@ -14,8 +14,8 @@ struct op_filter {
     uint32_t out_channels;
     int16_t input_zero_point;
     int16_t output_zero_point;
-    int16_t low; /* of the fused activation */
-    int16_t high;
+    int8_t low; /* of the fused activation */
+    int8_t high;
     uint32_t per_channel;                      /* 1: a multiplier for each channel of the output; 0: one */
     struct quantized_multiplier multipliers[]; /* one or out_channels */
 };
@@ -27,9 +27,8 @@ struct op_filter_fields {
 };
 
 /* Checks all but how the weights' channels belong to the image's. `dimension` is that of the weights which holds the
- * channels of the output. `need->parameters` is set. */
-enum network_status op_filter_check(struct op_read *r, struct op_need *need, uint32_t dimension,
-                                    const struct op_filter_fields *fields);
+ * channels of the output. `r->need.parameters` is set. */
+enum network_status op_filter_check(struct op_read *r, uint32_t dimension, const struct op_filter_fields *fields);
 
 void op_filter_prepare(struct op_read *r, struct op_filter *p, const struct op_filter_fields *fields);
 

@@ -4,9 +4,6 @@
 
 #include "quantization.h"
 
-/* Bits of 1.0 in single precision. */
-enum { SCALE_ONE = 0x3F800000 };
-
 /* A scale times 2^n; the scale is one that is usable, and n within -40..40. */
 static inline uint32_t scale_times_power(uint32_t scale, int32_t n) {
     return scale + ((uint32_t)n << 23);
@@ -14,7 +11,7 @@ static inline uint32_t scale_times_power(uint32_t scale, int32_t n) {
 
 /* numerator / denominator, in double precision. False if it is 2^30 or more. */
 static inline bool multiplier_of_ratio(uint32_t numerator, uint32_t denominator, struct quantized_multiplier *out) {
-    return multiplier_of_scales(numerator, SCALE_ONE, denominator, true, out);
+    return multiplier_of_scales(numerator, SCALE_ONE, denominator, out);
 }
 
 static inline int8_t clamp(int32_t x, int32_t low, int32_t high) {

@@ -15,37 +15,37 @@ struct pad {
 
 /* Without a value it is the zero point, which stands for 0. */
 static bool has_value(const struct op_read *r) {
-    return r->inputs_n == 3 && r->has_in[VALUE];
+    return r->in[VALUE] != NULL;
 }
 
 static enum network_status check_value(const struct op_read *r) {
-    const struct op_tensor *value = &r->in[VALUE];
+    const struct op_tensor *value = r->in[VALUE];
     if (value->type != OP_INT8) {
         return NETWORK_TYPE;
     }
-    if (value->data.count == 0) {
+    if (value->values == NULL) {
         return NETWORK_GRAPH;
     }
     if (value->elements != 1) {
         return NETWORK_SHAPE;
     }
-    const bool same = value->scale == r->out[0].scale && value->zero_point == r->out[0].zero_point;
+    const bool same = value->scale == r->out->scale && value->zero_point == r->out->zero_point;
     return same ? NETWORK_OK : NETWORK_QUANTIZATION;
 }
 
 static enum network_status check_paddings(const struct op_read *r) {
-    const struct op_tensor *in = &r->in[INPUT];
-    const struct op_tensor *out = &r->out[0];
-    const struct op_tensor *paddings = &r->in[PADDINGS];
-    if (paddings->data.count == 0) {
+    const struct op_tensor *in = r->in[INPUT];
+    const struct op_tensor *out = r->out;
+    const struct op_tensor *paddings = r->in[PADDINGS];
+    if (paddings->values == NULL) {
         return NETWORK_GRAPH;
     }
-    if (in->rank != out->rank || paddings->elements != 2u * in->rank) {
+    if (in->sizes.count != out->sizes.count || paddings->elements != 2u * in->sizes.count) {
         return NETWORK_SHAPE;
     }
-    for (uint32_t i = 0; i < in->rank; i++) {
-        const int32_t before = op_int32(r, paddings, 2 * i);
-        const int32_t behind = op_int32(r, paddings, 2 * i + 1);
+    for (uint32_t i = 0; i < in->sizes.count; i++) {
+        const int32_t before = op_int32(paddings, 2 * i);
+        const int32_t behind = op_int32(paddings, 2 * i + 1);
         if (before < 0 || behind < 0 || (uint64_t)in->shape[i] + (uint32_t)before + (uint32_t)behind != out->shape[i]) {
             return NETWORK_SHAPE;
         }
@@ -53,28 +53,28 @@ static enum network_status check_paddings(const struct op_read *r) {
     return NETWORK_OK;
 }
 
-enum network_status op_pad_check(struct op_read *r, struct op_need *need) {
-    if (r->inputs_n < 2 || r->inputs_n > 3 || !r->has_in[PADDINGS] || r->in[INPUT].data.count != 0) {
+enum network_status op_pad_check(struct op_read *r) {
+    if (r->in[PADDINGS] == NULL || r->in[INPUT]->values != NULL) {
         return NETWORK_GRAPH;
     }
-    if (r->in[INPUT].type != OP_INT8 || r->out[0].type != OP_INT8 || r->in[PADDINGS].type != OP_INT32) {
+    if (r->in[INPUT]->type != OP_INT8 || r->out->type != OP_INT8 || r->in[PADDINGS]->type != OP_INT32) {
         return NETWORK_TYPE;
     }
-    need->parameters = sizeof(struct pad);
+    r->need.parameters = sizeof(struct pad);
     const enum network_status status = check_paddings(r);
     return status == NETWORK_OK && has_value(r) ? check_value(r) : status;
 }
 
 void op_pad_prepare(struct op_read *r, void *parameters) {
     struct pad *p = parameters;
-    const uint32_t absent = OP_RANK_MAX - r->in[INPUT].rank;
+    const uint32_t absent = OP_RANK_MAX - r->in[INPUT]->sizes.count;
     for (uint32_t i = 0; i < OP_RANK_MAX; i++) {
-        p->in[i] = i < absent ? 1 : r->in[INPUT].shape[i - absent];
-        p->out[i] = i < absent ? 1 : r->out[0].shape[i - absent];
-        p->before[i] = i < absent ? 0 : (uint32_t)op_int32(r, &r->in[PADDINGS], 2 * (i - absent));
+        p->in[i] = i < absent ? 1 : r->in[INPUT]->shape[i - absent];
+        p->out[i] = i < absent ? 1 : r->out->shape[i - absent];
+        p->before[i] = i < absent ? 0 : (uint32_t)op_int32(r->in[PADDINGS], 2 * (i - absent));
     }
-    p->elements = r->out[0].elements;
-    p->value = has_value(r) ? (int8_t)*op_data(r, &r->in[VALUE]) : (int8_t)r->out[0].zero_point;
+    p->elements = r->out->elements;
+    p->value = has_value(r) ? (int8_t)*r->in[VALUE]->values : (int8_t)r->out->zero_point;
 }
 
 void op_pad_run(const void *parameters, const struct op_buffers *b) {

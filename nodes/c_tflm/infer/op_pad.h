@@ -4,7 +4,7 @@
 
 #include "op.h"
 
-enum network_status op_pad_check(struct op_read *r, struct op_need *need);
+enum network_status op_pad_check(struct op_read *r);
 void op_pad_prepare(struct op_read *r, void *parameters);
 void op_pad_run(const void *parameters, const struct op_buffers *b);
 

@@ -16,11 +16,11 @@ static enum network_status read_options(struct op_read *r, struct op_pool *p) {
     return op_activation_range(r, flatbuffer_field_u8(f, r->options, OPTIONS_ACTIVATION, 0), &p->low, &p->high);
 }
 
-enum network_status op_pool_check(struct op_read *r, struct op_need *need) {
-    const struct op_tensor *in = &r->in[0];
-    const struct op_tensor *out = &r->out[0];
+enum network_status op_pool_check(struct op_read *r) {
+    const struct op_tensor *in = r->in[0];
+    const struct op_tensor *out = r->out;
     struct op_pool p;
-    if (r->inputs_n != 1 || in->data.count != 0) {
+    if (r->inputs.count != 1 || in->values != NULL) {
         return NETWORK_GRAPH;
     }
     const enum network_status status = read_options(r, &p);
@@ -33,15 +33,15 @@ enum network_status op_pool_check(struct op_read *r, struct op_need *need) {
     if (in->scale != out->scale || in->zero_point != out->zero_point) {
         return NETWORK_QUANTIZATION; /* a pool does not rescale */
     }
-    need->parameters = sizeof p;
+    r->need.parameters = sizeof p;
     return in->elements <= PIXELS_MAX ? NETWORK_OK : NETWORK_TOO_LARGE;
 }
 
 void op_pool_prepare(struct op_read *r, void *parameters) {
     struct op_pool *p = parameters;
     (void)read_options(r, p);
-    p->batches = r->in[0].shape[0];
-    p->channels = r->in[0].shape[3];
+    p->batches = r->in[0]->shape[0];
+    p->channels = r->in[0]->shape[3];
 }
 
 static void run_position(const struct op_pool *p, const int8_t *image, const struct op_span *y, const struct op_span *x,

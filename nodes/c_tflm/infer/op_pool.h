@@ -8,8 +8,8 @@ struct op_pool {
     struct op_axis axis[2];
     uint32_t batches;
     uint32_t channels;
-    int16_t low; /* of the fused activation */
-    int16_t high;
+    int8_t low; /* of the fused activation */
+    int8_t high;
 };
 
 /* One channel of the part of a window that lies inside the image: `height` rows of `width` pixels, at least one. */
@@ -23,7 +23,7 @@ struct op_pool_window {
 
 typedef int32_t op_pool_value(const struct op_pool_window *w);
 
-enum network_status op_pool_check(struct op_read *r, struct op_need *need);
+enum network_status op_pool_check(struct op_read *r);
 void op_pool_prepare(struct op_read *r, void *parameters);
 void op_pool_run(const struct op_pool *p, const struct op_buffers *b, op_pool_value *value);
 

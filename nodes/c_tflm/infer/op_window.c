@@ -26,12 +26,12 @@ static enum network_status fit(struct op_axis *axis, uint8_t padding, const uint
 
 enum network_status op_window_read(struct op_read *r, uint32_t height, uint32_t width, uint16_t dilation,
                                    struct op_axis axis[2]) {
-    const struct op_tensor *in = &r->in[0];
-    const struct op_tensor *out = &r->out[0];
+    const struct op_tensor *in = r->in[0];
+    const struct op_tensor *out = r->out;
     if (in->type != OP_INT8 || out->type != OP_INT8) {
         return NETWORK_TYPE;
     }
-    if (in->rank != 4 || out->rank != 4 || in->shape[0] != out->shape[0]) {
+    if (in->sizes.count != 4 || out->sizes.count != 4 || in->shape[0] != out->shape[0]) {
         return NETWORK_SHAPE;
     }
     const uint8_t padding = flatbuffer_field_u8(r->f, r->options, WINDOW_PADDING, SAME);

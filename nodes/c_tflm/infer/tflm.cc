@@ -2,92 +2,125 @@
 // fast. It is built where TFLM_DIR names its headers and library. It knows the operators that `direct` knows, so that a
 // model runs on both or is refused by both, and registers only those that the file needs.
 //
-// The interpreter does not check files, so the schema's own verifier does before it sees one. How much memory it takes
-// it cannot say, and what it says after recording is too little; `memory_size` is enough here, not the least.
+// The interpreter does not check files. So the schema's own verifier does before it sees one, and what the verifier
+// does not see (numbers of tensors, sizes of constants) is checked here; whether shapes fit each other is the kernels'
+// affair, and not all of them look.
 #include <cstring>
 #include <new>
 
 #include "network.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
-#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
-#include "tensorflow/lite/schema/schema_generated.h"
+#include "tflm_arena.hpp"
+#include "tflm_ops.hpp"
 
-// A firmware for certain models defines the shorter list of what they need, and links no more.
-#ifndef TFLM_OPS
-#define TFLM_OPS(OP)                                                                                                   \
-    OP(FULLY_CONNECTED, FullyConnected)                                                                                \
-    OP(CONV_2D, Conv2D)                                                                                                \
-    OP(DEPTHWISE_CONV_2D, DepthwiseConv2D)                                                                             \
-    OP(AVERAGE_POOL_2D, AveragePool2D)                                                                                 \
-    OP(MAX_POOL_2D, MaxPool2D)                                                                                         \
-    OP(MEAN, Mean)                                                                                                     \
-    OP(ADD, Add)                                                                                                       \
-    OP(PAD, Pad)                                                                                                       \
-    OP(PADV2, PadV2)                                                                                                   \
-    OP(RESHAPE, Reshape)                                                                                               \
-    OP(SOFTMAX, Softmax)                                                                                               \
-    OP(LOGISTIC, Logistic)                                                                                             \
-    OP(QUANTIZE, Quantize)                                                                                             \
-    OP(DEQUANTIZE, Dequantize)
+// Bytes that a vendor's kernels take beyond the reference ones, in all: what more they keep, and scratch. Only whoever
+// chooses the kernels can know it, and has to: not all of them look whether there was memory.
+#ifndef TFLM_KERNELS_TAKE
+#define TFLM_KERNELS_TAKE 0
 #endif
+
+using namespace tflm_engine;
 
 namespace {
 
-constexpr unsigned kOpsMax = 16;
-constexpr size_t kAlignment = 16;
-using Resolver = tflite::MicroMutableOpResolver<kOpsMax>;
+constexpr char kPlan[] = "OfflineMemoryAllocation";
 
 struct Engine {
-    Resolver resolver;
     alignas(tflite::MicroInterpreter) unsigned char interpreter[sizeof(tflite::MicroInterpreter)];
+    alignas(Resolver) unsigned char resolver[sizeof(Resolver)];
 };
 
-// Bytes of the interpreter's own records, rounded up from what its release of 2026 takes on 64-bit processors.
-constexpr size_t kWhole = 4096, kForTensor = 320, kForOperator = 512, kForScale = 16;
-
-size_t rounded(size_t bytes) {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-int32_t builtin_of(const tflite::OperatorCode &code) {
-    const int32_t old = code.deprecated_builtin_code();
-    const int32_t now = static_cast<int32_t>(code.builtin_code());
-    return old > now ? old : now;
-}
-
-#define KNOWN(builtin, name) case tflite::BuiltinOperator_##builtin:
-#define REGISTER(builtin, name)                                                                                        \
-    case tflite::BuiltinOperator_##builtin:                                                                            \
-        return resolver.FindOp(tflite::BuiltinOperator_##builtin) != nullptr || resolver.Add##name() == kTfLiteOk;
-
-bool is_known(int32_t builtin) {
-    switch (builtin) {
-        TFLM_OPS(KNOWN)
-        return true;
-    default:
-        return false;
+size_t before_arena(uint32_t needed) {
+    size_t bytes = sizeof(Engine);
+    for (; needed != 0; needed &= needed - 1) {
+        bytes += sizeof(TFLMRegistration);
     }
+    return rounded(bytes);
 }
 
-bool register_op(Resolver &resolver, int32_t builtin) {
-    switch (builtin) {
-        TFLM_OPS(REGISTER)
-    default:
-        return false;
+network_status check_tensor(const tflite::Model &model, const tflite::Tensor &tensor) {
+    if (tensor.buffer() >= model.buffers()->size()) {
+        return NETWORK_TRUNCATED;
     }
+    if (values_of(tensor) < 0) {
+        return NETWORK_SHAPE;
+    }
+    if (width_of(tensor) == 0) {
+        return NETWORK_TYPE;
+    }
+    const size_t constant = constant_bytes(model, tensor);
+    if (constant != 0 && constant < bytes_of(tensor)) {
+        return NETWORK_TRUNCATED;
+    }
+    return tensor.is_variable() || tensor.sparsity() != nullptr ? NETWORK_OPTIONS : NETWORK_OK;
 }
 
-network_status read_end(network_end &end, const tflite::Tensor &tensor) {
-    uint64_t size = 1;
-    if (tensor.shape() != nullptr) {
-        for (const int32_t n : *tensor.shape()) {
-            if (n <= 0 || (size *= static_cast<uint64_t>(n)) > (1u << 24)) {
-                return NETWORK_SHAPE;
+// Floats are for what turns them into int8, and back.
+network_status check_op(const tflite::SubGraph &graph, const tflite::Operator &op, tflite::BuiltinOperator builtin) {
+    const bool converts = builtin == tflite::BuiltinOperator_QUANTIZE || builtin == tflite::BuiltinOperator_DEQUANTIZE;
+    if (op.inputs() == nullptr || op.outputs() == nullptr || op.inputs()->size() == 0 || op.outputs()->size() != 1 ||
+        op.outputs()->Get(0) < 0 || (op.intermediates() != nullptr && op.intermediates()->size() != 0)) {
+        return NETWORK_GRAPH;
+    }
+    for (const auto *ends : {op.inputs(), op.outputs()}) {
+        for (const int32_t tensor : *ends) {
+            if (tensor < -1 || tensor >= static_cast<int32_t>(graph.tensors()->size())) {
+                return NETWORK_GRAPH;
+            }
+            if (tensor >= 0 && !converts &&
+                graph.tensors()->Get(static_cast<uint32_t>(tensor))->type() == tflite::TensorType_FLOAT32) {
+                return NETWORK_TYPE;
             }
         }
     }
-    end.size = static_cast<uint32_t>(size);
+    return NETWORK_OK;
+}
+
+// A plan made elsewhere may place values anywhere; the interpreter would believe it.
+bool has_plan(const tflite::Model &model) {
+    if (model.metadata() != nullptr) {
+        for (const auto *entry : *model.metadata()) {
+            const auto *name = entry->name();
+            if (name != nullptr && name->size() == sizeof kPlan - 1 &&
+                std::memcmp(name->c_str(), kPlan, sizeof kPlan - 1) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+network_status check_graph(network *n, const tflite::Model &model, const tflite::SubGraph &graph) {
+    for (const auto *tensor : *graph.tensors()) {
+        const network_status status = check_tensor(model, *tensor);
+        if (status != NETWORK_OK) {
+            return status;
+        }
+    }
+    for (const auto *op : *graph.operators()) {
+        if (op->opcode_index() >= model.operator_codes()->size()) {
+            return NETWORK_TRUNCATED;
+        }
+        int32_t builtin;
+        const int place = place_of(*model.operator_codes()->Get(op->opcode_index()), builtin);
+        const network_status status = place < 0 ? NETWORK_OPERATOR : check_op(graph, *op, kOps[place].builtin);
+        if (status != NETWORK_OK) {
+            n->refused_op = static_cast<int16_t>(builtin > INT16_MAX ? INT16_MAX : builtin);
+            return status;
+        }
+        n->units |= 1u << place;
+        n->refused_at++;
+    }
+    n->refused_at = 0;
+    return NETWORK_OK;
+}
+
+network_status read_end(network_end &end, const tflite::Tensor &tensor) {
+    end.size = static_cast<uint32_t>(values_of(tensor));
     end.type = static_cast<uint8_t>(tensor.type());
+    if (end.size == 0) {
+        return NETWORK_SHAPE;
+    }
     if (tensor.type() == tflite::TensorType_FLOAT32) {
         return NETWORK_OK;
     }
@@ -95,8 +128,7 @@ network_status read_end(network_end &end, const tflite::Tensor &tensor) {
         return NETWORK_TYPE;
     }
     const auto *q = tensor.quantization();
-    if (q == nullptr || q->scale() == nullptr || q->zero_point() == nullptr || q->scale()->size() != 1 ||
-        q->zero_point()->size() != 1) {
+    if (scales_of(tensor) != 1 || q->zero_point()->size() != 1) {
         return NETWORK_QUANTIZATION;
     }
     const float scale = q->scale()->Get(0);
@@ -109,30 +141,8 @@ size_t bytes_of(const network_end &end) {
     return end.type == NETWORK_INT8 ? end.size : 4 * static_cast<size_t>(end.size);
 }
 
-size_t memory_for(const tflite::Model &model, const tflite::SubGraph &graph) {
-    size_t bytes = kAlignment + rounded(sizeof(Engine)) + kWhole + graph.operators()->size() * kForOperator;
-    for (const auto *tensor : *graph.tensors()) {
-        network_end end = {};
-        bytes += kForTensor;
-        if (tensor->quantization() != nullptr && tensor->quantization()->scale() != nullptr) {
-            bytes += tensor->quantization()->scale()->size() * kForScale;
-        }
-        const auto *data =
-            tensor->buffer() < model.buffers()->size() ? model.buffers()->Get(tensor->buffer())->data() : nullptr;
-        const bool constant = data != nullptr && data->size() != 0;
-        if (!constant && read_end(end, *tensor) != NETWORK_SHAPE) {
-            bytes += rounded(bytes_of(end));
-        }
-    }
-    return bytes;
-}
-
-Engine &engine_of(const network *n) {
-    return *static_cast<Engine *>(n->state);
-}
-
 tflite::MicroInterpreter &interpreter_of(const network *n) {
-    return *reinterpret_cast<tflite::MicroInterpreter *>(engine_of(n).interpreter);
+    return *reinterpret_cast<tflite::MicroInterpreter *>(static_cast<Engine *>(n->state)->interpreter);
 }
 
 } // namespace
@@ -162,27 +172,27 @@ network_status network_open(network *n, const uint8_t *tflite, size_t size) {
         graph.outputs() == nullptr || graph.inputs()->size() != 1 || graph.outputs()->size() != 1) {
         return NETWORK_GRAPH;
     }
-    uint16_t at = 0;
-    for (const auto *op : *graph.operators()) {
-        if (op->opcode_index() >= model.operator_codes()->size()) {
-            return NETWORK_TRUNCATED;
-        }
-        const int32_t builtin = builtin_of(*model.operator_codes()->Get(op->opcode_index()));
-        if (!is_known(builtin)) {
-            n->refused_op = static_cast<int16_t>(builtin > INT16_MAX ? INT16_MAX : builtin);
-            n->refused_at = at;
-            return NETWORK_OPERATOR;
-        }
-        at++;
+    if (has_plan(model)) {
+        return NETWORK_OPTIONS;
     }
     const auto in = static_cast<uint32_t>(graph.inputs()->Get(0));
     const auto out = static_cast<uint32_t>(graph.outputs()->Get(0));
     if (in >= graph.tensors()->size() || out >= graph.tensors()->size()) {
         return NETWORK_GRAPH;
     }
-    n->memory_size = memory_for(model, graph);
-    const network_status status = read_end(n->input, *graph.tensors()->Get(in));
-    return status != NETWORK_OK ? status : read_end(n->output, *graph.tensors()->Get(out));
+    network_status status = check_graph(n, model, graph);
+    if (status == NETWORK_OK) {
+        status = read_end(n->input, *graph.tensors()->Get(in));
+    }
+    if (status == NETWORK_OK) {
+        status = read_end(n->output, *graph.tensors()->Get(out));
+    }
+    if (status != NETWORK_OK) {
+        return status;
+    }
+    const size_t arena = arena_for(model, graph);
+    n->memory_size = kAlignment + before_arena(n->units) + arena + rounded(TFLM_KERNELS_TAKE);
+    return arena < kTooMuch ? NETWORK_OK : NETWORK_TOO_LARGE;
 }
 
 network_status network_attach(network *n, void *memory, size_t size) {
@@ -191,17 +201,15 @@ network_status network_attach(network *n, void *memory, size_t size) {
     }
     const auto start = reinterpret_cast<uintptr_t>(memory);
     auto *first = static_cast<uint8_t *>(memory) + (rounded(start) - start);
-    Engine *engine = new (first) Engine;
+    auto *engine = new (first) Engine;
     n->state = engine;
-    const tflite::Model *model = tflite::GetModel(n->tflite);
-    for (const auto *code : *model->operator_codes()) {
-        if (is_known(builtin_of(*code)) && !register_op(engine->resolver, builtin_of(*code))) {
-            return NETWORK_ENGINE;
-        }
-    }
-    uint8_t *arena = first + rounded(sizeof(Engine));
-    const size_t arena_size = size - static_cast<size_t>(arena - static_cast<uint8_t *>(memory));
-    auto *interpreter = new (engine->interpreter) tflite::MicroInterpreter(model, engine->resolver, arena, arena_size);
+    auto *known = reinterpret_cast<TFLMRegistration *>(first + sizeof(Engine));
+    auto *resolver = new (engine->resolver) Resolver(known, n->units);
+    uint8_t *arena = first + before_arena(n->units);
+    // Its end is where the reckoning begins, so it has to be aligned as well.
+    const size_t arena_size = (size - static_cast<size_t>(arena - static_cast<uint8_t *>(memory))) & ~(kAlignment - 1);
+    auto *interpreter =
+        new (engine->interpreter) tflite::MicroInterpreter(tflite::GetModel(n->tflite), *resolver, arena, arena_size);
     if (interpreter->AllocateTensors() != kTfLiteOk) {
         return NETWORK_ENGINE; // it says on its own console why
     }

@@ -4,7 +4,7 @@ BOOT_BUILD := $(BUILD)/boot
 BOOT_FLAGS := -std=c11 -Os -g -mcpu=cortex-m4 -mthumb -mfloat-abi=soft -ffreestanding -ffunction-sections \
 	-fdata-sections -fno-common -fstack-usage -MD -MP
 BOOT_INCLUDE := -Icore -Iinfer -Iports/stm32 -Iports/stm32/target -Iports/stm32l4 -Iports/stm32l4/boot
-BOOT_SOURCES := $(wildcard ports/stm32l4/boot/*.c) ports/stm32l4/flash.c ports/stm32/board_store.c \
+BOOT_SOURCES := $(wildcard ports/stm32l4/boot/*.c) ports/stm32l4/flash.c ports/stm32/board_store.c ports/small/memory.c \
 	$(addprefix core/,slots.c image.c sha256.c sha512.c ed25519_verify.c crc.c)
 BOOT_OBJECTS := $(BOOT_SOURCES:%.c=$(BOOT_BUILD)/%.o)
 

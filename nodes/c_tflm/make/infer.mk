@@ -14,7 +14,8 @@ $(GEN)/ops.o: $(GEN)/ops.c
 .PHONY: always
 
 # The same functions by TensorFlow Lite Micro, where TFLM_DIR names a folder with its headers (tensorflow/lite/..., and
-# third_party/ with those it includes) and, anywhere below, libtensorflow-microlite.a.
+# third_party/ with those it includes) and, anywhere below, libtensorflow-microlite.a: upstream's own make puts one for
+# each processor into a folder that is named after it.
 TFLM_DIR ?=
 TFLM_INCLUDE := $(foreach at,$(TFLM_DIR) $(TFLM_DIR)/include,-isystem $(at) \
 	$(patsubst %,-isystem $(at)/third_party/%,flatbuffers/include gemmlowp ruy))
@@ -23,10 +24,14 @@ ifneq ($(TFLM_DIR),)
 tflm: $(BUILD)/libstethos-tflm.so
 endif
 
-$(BUILD)/infer/tflm.o: infer/tflm.cc infer/network.h
+TFLM_SOURCES := infer/tflm.cc $(wildcard infer/tflm*.hpp) infer/network.h
+TFLM_HERE = $(or $(shell find -L $(TFLM_DIR) -name libtensorflow-microlite.a -not -path '*cortex*' | head -1),$(error \
+	TFLM_DIR ($(TFLM_DIR)) has no libtensorflow-microlite.a for this computer))
+
+$(BUILD)/infer/tflm.o: $(TFLM_SOURCES)
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -O2 -fPIC -fno-exceptions -fno-rtti -DTF_LITE_STATIC_MEMORY -Wall -Wextra -Wconversion $(WERROR) \
 		-Iinfer $(TFLM_INCLUDE) -c -o $@ $<
 
 $(BUILD)/libstethos-tflm.so: $(BUILD)/infer/tflm.o $(BUILD)/infer/binding.o $(BUILD)/infer/network_text.o
-	$(CXX) -shared -o $@ $^ $(shell find -L $(TFLM_DIR) -name libtensorflow-microlite.a | head -1)
+	$(CXX) -shared -o $@ $^ $(TFLM_HERE)

@@ -6,15 +6,15 @@ RISCV_GCC ?= riscv64-unknown-elf-gcc
 
 # One build for figures and results alike; hot loops are written out where that pays, so -Os is enough everywhere. The
 # ring has room for 8 Flags with 18 features.
-TARGET_FLAGS := -std=c11 -Os -ffunction-sections -fdata-sections -DRING_BYTES=1024
+TARGET_FLAGS := -std=c11 -Os -ffunction-sections -fdata-sections -DRING_BYTES=1000
 ARM_FLAGS := -mthumb -mfloat-abi=soft --specs=nano.specs
 COMPILE_cortex-m4 := $(ARM_GCC) -mcpu=cortex-m4 $(ARM_FLAGS)
 COMPILE_cortex-m7 := $(ARM_GCC) -mcpu=cortex-m7 $(ARM_FLAGS)
 COMPILE_cortex-m55 := $(ARM_GCC) -mcpu=cortex-m55 $(ARM_FLAGS)
 COMPILE_rv32imc := $(RISCV_GCC) -march=rv32imc -mabi=ilp32 --specs=picolibc.specs
-START_cortex-m4 := ports/bench/start_arm.c ports/bench/bench.c ports/bench/node_state.c
-START_cortex-m7 := ports/bench/start_arm.c
-START_cortex-m55 := ports/bench/start_arm.c
+START_cortex-m4 := ports/bench/start_arm.c ports/bench/bench.c ports/bench/node_state.c ports/small/memory.c
+START_cortex-m7 := ports/bench/start_arm.c ports/small/memory.c
+START_cortex-m55 := ports/bench/start_arm.c ports/small/memory.c
 START_rv32imc := ports/rv32/start.c
 MEMORY_cortex-m4 := ports/bench/mps2.ld
 MEMORY_cortex-m7 := ports/bench/mps2.ld
@@ -51,6 +51,21 @@ $(BUILD)/$(1)/runner.elf: $(BUILD)/$(1)/ports/bench/runner.o $(BUILD)/$(1)/gen/o
 $(BUILD)/$(1)/bench_%.elf: $(BUILD)/$(1)/ports/bench/bench_%.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(PROGRAM_$(1))
 	$$(LINK_$(1))
 
+# A whole node is measured as a firmware for its sensor is built: with the one feature set that it names.
+$(BUILD)/$(1)/core/feature_set/statistics.o: core/feature_set.c | $(GEN)/.done
+	@mkdir -p $$(@D)
+	$(COMPILE_$(1)) $(TARGET_FLAGS) -DFEATURE_SETS=FEATURE_SET_BIT_STATISTICS -MD -MP $(WARNINGS) $(INCLUDE) \
+		-fcallgraph-info=su -c -o $$@ $$<
+
+NODE_$(1) := $(BUILD)/$(1)/ports/bench/bench_node.o $(BUILD)/$(1)/core/feature_set/statistics.o \
+	$$(filter-out %/core/feature_set.o,$$(PROGRAM_$(1)))
+$(BUILD)/$(1)/bench_node.elf: $(BUILD)/$(1)/ports/bench/node_whole.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(NODE_$(1))
+	$$(LINK_$(1))
+
+# And what it cannot be without: no model, no images over the air.
+$(BUILD)/$(1)/bench_core.elf: $(BUILD)/$(1)/ports/bench/node_core.o $$(NODE_$(1))
+	$$(LINK_$(1))
+
 # The engine for fully-connected models is measured as a firmware for small ones links it: with the plan of chains.
 $(BUILD)/$(1)/bench_network.elf: $(BUILD)/$(1)/ports/bench/bench_network.o \
 		$(BUILD)/$(1)/ports/bench/ops_fully_connected.o $(BUILD)/$(1)/infer/chain/direct_chain.o \
@@ -58,7 +73,7 @@ $(BUILD)/$(1)/bench_network.elf: $(BUILD)/$(1)/ports/bench/bench_network.o \
 	$$(LINK_$(1))
 
 .PRECIOUS: $(BUILD)/$(1)/ports/bench/%.o $(BUILD)/$(1)/gen/%.o
--include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d)
+-include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d $(BUILD)/$(1)/core/feature_set/*.d)
 endef
 $(foreach target,$(TARGETS),$(eval $(call TARGET_RULES,$(target))))
 
@@ -67,14 +82,30 @@ targets: $(TARGETS:%=$(BUILD)/%/runner.elf) ## The program that tests ask, for e
 
 # The engine of infer/tflm.cc in the same program, with the same flags, where TFLM_DIR has the library for a Cortex-M4:
 # anywhere below a folder whose name says so.
-$(BUILD)/cortex-m4/infer/tflm.o: infer/tflm.cc infer/network.h
-	@mkdir -p $(@D)
-	$(COMPILE_cortex-m4:%gcc=%g++) $(filter-out -std=%,$(TARGET_FLAGS)) -std=c++17 -fno-exceptions -fno-rtti \
-		-fno-threadsafe-statics -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS -DNDEBUG \
-		'-DTFLM_OPS(OP)=OP(FULLY_CONNECTED, FullyConnected)' -Iinfer $(TFLM_INCLUDE) -c -o $@ $<
+TFLM_M4 = $(or $(shell find -L $(TFLM_DIR) -path '*cortex-m4*' -name libtensorflow-microlite.a | head -1),$(error \
+	TFLM_DIR ($(TFLM_DIR)) has no libtensorflow-microlite.a below a folder named *cortex-m4*))
 
-$(BUILD)/cortex-m4/bench_network_tflm.elf: $(BUILD)/cortex-m4/infer/tflm.o $(BUILD)/cortex-m4/ports/bench/bench_network.o \
-		$(filter-out %/node_state.o,$(filter $(BUILD)/cortex-m4/ports/%,$(OBJECTS_cortex-m4))) $(MEMORY_cortex-m4)
-	$(COMPILE_cortex-m4:%gcc=%g++) --specs=nosys.specs -Wl,--defsym=end=stack_lowest $(TARGET_FLAGS) -nostartfiles -Wl,--gc-sections -Wl,-Map=$@.map -Lports/bench \
-		-T $(MEMORY_cortex-m4) -o $@ $(filter %.o,$^) \
-		$(shell find -L $(TFLM_DIR) -path '*cortex-m4*' -name libtensorflow-microlite.a | head -1)
+TFLM_COMPILE = $(COMPILE_cortex-m4:%gcc=%g++) $(filter-out -std=%,$(TARGET_FLAGS)) -std=c++17 -fno-exceptions -fno-rtti \
+	-fno-threadsafe-statics -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS -DNDEBUG -Wall -Wextra -Wconversion \
+	$(WERROR) -Iinfer $(TFLM_INCLUDE) -c -o $@ $<
+TFLM_LINK = $(COMPILE_cortex-m4:%gcc=%g++) --specs=nosys.specs -Wl,--defsym=end=stack_lowest $(TARGET_FLAGS) -nostartfiles \
+	-Wl,--gc-sections -Wl,-Map=$@.map -Lports/bench -T $(MEMORY_cortex-m4) -o $@ $(filter %.o,$^) $(TFLM_M4)
+TFLM_PROGRAM := $(filter-out %/bench.o %/node_state.o %/memory.o,$(filter $(BUILD)/cortex-m4/ports/%,$(OBJECTS_cortex-m4))) $(MEMORY_cortex-m4)
+
+$(BUILD)/cortex-m4/infer/tflm.o: $(TFLM_SOURCES)
+	@mkdir -p $(@D)
+	$(TFLM_COMPILE) \
+		'-DTFLM_OPS(OP)=OP(FULLY_CONNECTED, FullyConnected, TfLiteFullyConnectedParams, tflite::OpDataFullyConnected)'
+
+$(BUILD)/cortex-m4/bench_network_tflm.elf: $(BUILD)/cortex-m4/infer/tflm.o \
+		$(addprefix $(BUILD)/cortex-m4/ports/bench/,bench_network.o bench.o) $(TFLM_PROGRAM)
+	$(TFLM_LINK)
+
+# What tests ask, by this engine with all operators.
+$(BUILD)/cortex-m4/infer/tflm_all.o: $(TFLM_SOURCES)
+	@mkdir -p $(@D)
+	$(TFLM_COMPILE)
+
+$(BUILD)/cortex-m4/runner_tflm.elf: $(BUILD)/cortex-m4/infer/tflm_all.o $(BUILD)/cortex-m4/ports/bench/runner.o \
+		$(filter $(BUILD)/cortex-m4/core/%,$(OBJECTS_cortex-m4)) $(TFLM_PROGRAM)
+	$(TFLM_LINK)

@@ -17,8 +17,8 @@ from pathlib import Path
 FLASH = (".text", ".ARM.exidx", ".data")
 RAM = (".data", ".bss")
 HARNESS = "ports/"
-STATE = "ports/bench/node_state"
-"""What a firmware keeps in RAM for the core: no part of the harness."""
+OURS = ("ports/bench/node_state", "ports/small/")
+"""What a firmware keeps in RAM for the core, and what stands for the C library in it: no part of the harness."""
 _OUTPUT = re.compile(r"^(\.[\w.]+)\s+0x")
 _INPUT = re.compile(r"^ (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?$")
 _PREFIX = re.compile(r"^\.(?:text|rodata|srodata|data|sdata|bss|sbss)\.")
@@ -74,7 +74,7 @@ def _module(origin: str | None, build: Path) -> str:
 
 def is_harness(piece: Piece) -> bool:
     """Is it of the bench's own start-up, printing and measuring?"""
-    return piece.module.startswith(HARNESS) and piece.module != STATE
+    return piece.module.startswith(HARNESS) and not piece.module.startswith(OURS)
 
 
 def flash(parts: Iterable[Piece]) -> int:

@@ -1,14 +1,16 @@
 /* The port of the L4 on the fake, for tests through ctypes. What ends in a loss of power or a reset returns the negated
- * reason: -1 power cut in a write of the flash, -2 options loaded anew, -3 Shutdown, -4 watchdog. */
+ * reason: -1 power cut in a write of the flash, -2 options loaded anew, -3 Shutdown, -4 watchdog, -5 restart. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "backup.h"
-#include "board.h"
 #include "chip.h"
+#include "chip_layout.h"
+#include "ed25519_verify.h"
 #include "flash_ecc.h"
 #include "power.h"
 #include "record_log.h"
+#include "run.h"
 #include "sensor.h"
 #include "sensors.h"
 #include "time_l4.h"
@@ -18,15 +20,10 @@ struct bench {
     struct fake fake;
     struct fake_sensor sensors[3];
     struct timebase *time;
-    struct board board;
-    struct port port;
-    struct node_config config;
-    struct node node;
+    struct run run;
     struct node_kept kept;
-    struct model model;
-    struct learner learner;
-    uint64_t model_memory[1024];
-    int16_t samples[NODE_SAMPLES_MAX * NODE_CHANNELS_MAX];
+    uint8_t key[ED25519_KEY]; /* in the stub's last page */
+    bool has_stub;
 };
 
 static struct bench *current; /* whose interrupts are served */
@@ -39,12 +36,19 @@ static struct bench *current; /* whose interrupts are served */
         return lost != 0 ? -lost : (int)(__VA_ARGS__);                                                                 \
     } while (0)
 
-void fake_uart1_handler(void) {
-    uart_interrupt(&current->fake.registers, &current->board.line.uart);
+void fake_line_handler(void) {
+    uart_interrupt(&current->fake.registers, &current->run.board.line.uart);
 }
 
 bool fake_nmi_handler(const struct registers *r) {
     return flash_ecc_error(r);
+}
+
+void chip_signing(struct image_rules *rules) {
+    if (current->has_stub) {
+        rules->public_key = current->key;
+        rules->verify = ed25519_verify;
+    }
 }
 
 struct bench *bench_new(void) {
@@ -108,6 +112,10 @@ void bench_fault(struct bench *b, const char *what, uint32_t value) {
         b->fake.scr_stuck = value != 0;
     } else if (strcmp(what, "stretched") == 0) {
         b->fake.i2c.stretched = value != 0;
+    } else if (strcmp(what, "refuse") == 0) {
+        b->fake.i2c.refuse = (uint8_t)value;
+    } else if (strcmp(what, "options") == 0) { /* bits of OPTR that are 0 */
+        b->fake.optr &= ~value;
     } else if (strcmp(what, "supply") == 0) {
         b->fake.supply_mv = (uint16_t)value;
     } else if (strcmp(what, "cut") == 0) {
@@ -126,6 +134,7 @@ void bench_fault(struct bench *b, const char *what, uint32_t value) {
         s->device.broken = strcmp(what, "absent") == 0 ? value != 0 : s->device.broken;
         s->weak = strcmp(what, "weak") == 0 ? value != 0 : s->weak;
         s->silent = strcmp(what, "silent") == 0 ? value != 0 : s->silent;
+        s->clips = strcmp(what, "clips") == 0 ? value != 0 : s->clips;
         s->slow_ppm = strcmp(what, "slow") == 0 ? value : s->slow_ppm;
     }
 }
@@ -238,9 +247,9 @@ int bench_passes(struct bench *b, uint64_t us) {
 
 /* Records and slots, as core/ uses them. */
 static struct port flash_port(struct bench *b) {
-    b->board.registers = &b->fake.registers;
-    b->board.persist = persist_open(&b->fake.registers);
-    return board_port(&b->board);
+    b->run.board.registers = &b->fake.registers;
+    b->run.board.persist = persist_open(&b->fake.registers);
+    return board_port(&b->run.board);
 }
 
 int bench_record_write(struct bench *b, uint8_t slot, const uint8_t *record) {
@@ -277,7 +286,7 @@ static int keep(struct bench *b, uint32_t last_command) {
     }
     struct record record = ceiling.record;
     record.last_command = last_command;
-    return ceiling_keep(&ceiling, &port, record);
+    return ceiling_keep(&ceiling, &port, &record);
 }
 
 int bench_ceiling_keep(struct bench *b, uint32_t last_command) {
@@ -286,17 +295,17 @@ int bench_ceiling_keep(struct bench *b, uint32_t last_command) {
 
 int bench_store_erase(struct bench *b, unsigned store, uint8_t slot) {
     flash_port(b);
-    TRY(b, BOARD_STORE.erase(&b->board, (enum store)store, slot));
+    TRY(b, BOARD_STORE.erase(&b->run.board, (enum store)store, slot));
 }
 
 int bench_store_write(struct bench *b, unsigned store, uint8_t slot, uint32_t at, const uint8_t *data, uint32_t n) {
     flash_port(b);
-    TRY(b, BOARD_STORE.write(&b->board, (enum store)store, slot, at, data, n));
+    TRY(b, BOARD_STORE.write(&b->run.board, (enum store)store, slot, at, data, n));
 }
 
 int bench_store_read(struct bench *b, unsigned store, uint8_t slot, uint32_t at, uint8_t *out, uint32_t n) {
     flash_port(b);
-    return BOARD_STORE.read(&b->board, (enum store)store, slot, at, out, n);
+    return BOARD_STORE.read(&b->run.board, (enum store)store, slot, at, out, n);
 }
 
 /* Sensors. */
@@ -342,29 +351,38 @@ int bench_sensor_overrun(struct bench *b, unsigned kind, uint64_t us) {
     return collects && DRIVERS[kind]->level(&at, 3, &frames, &overrun) ? overrun : -100;
 }
 
-/* The whole node: what firmware.c does, up to the first wake. An enum board_fault; or the state of the node + 100. */
+/* A board whose firmware lies in slots, behind the boot stub. */
+void bench_stub(struct bench *b, const uint8_t *key) {
+    memcpy(b->key, key, sizeof b->key);
+    b->has_stub = true;
+}
+
+/* What the boot stub does (boot/boot.c), but for looking at vectors: these firmwares are none. False: none starts. */
+static bool start_firmware(struct bench *b) {
+    const struct slots slots = {&BOARD_STORE, &b->run.board, STORE_FIRMWARE};
+    const struct image_rules rules = {
+        .board = CHIP_BOARD, .public_key = b->key, .verify = ed25519_verify, .running = -1};
+    enum image_reply why[STORE_SLOTS];
+    b->run.board.registers = &b->fake.registers;
+    const int slot = slots_choose(&slots, &rules, why);
+    if (slot >= 0) {
+        register_write(&b->fake.registers, 0xE000ED08,
+                       chip_store_address(STORE_FIRMWARE, (uint8_t)slot) + CHIP_STORE_HEAD);
+    }
+    return slot >= 0;
+}
+
+/* What firmware.c does, up to the first wake. An enum board_fault; or the state of the node + 100. */
 static int boot(struct bench *b) {
-    bool broken;
-    uint32_t size;
+    if (b->has_stub && !start_firmware(b)) {
+        return -100;
+    }
+    const uint8_t cause = chip_reset_cause(&b->fake.registers);
     if (!begin(b)) {
         return BOARD_NO_CLOCK;
     }
-    const enum board_fault fault = board_start(&b->board, &b->fake.registers, b->time);
-    if (fault != BOARD_OK) {
-        return (int)fault;
-    }
-    b->port = board_port(&b->board);
-    const uint8_t *image = board_payload(&b->board, STORE_MODEL, &size, &broken);
-    struct model *model = NULL;
-    if (image != NULL && model_open(&b->model, image, size, b->model_memory, sizeof b->model_memory) == MODEL_OK) {
-        model = &b->model;
-    }
-    b->config =
-        board_node_config(b->board.config, model, broken || (image != NULL && model == NULL), &b->learner, 0, "bench");
-    if (!board_provision(&b->board, &b->port)) {
-        return BOARD_NO_RECORD;
-    }
-    return 100 + (int)node_init(&b->node, &b->config, &b->port, model, b->samples, &b->kept);
+    const enum board_fault fault = run_begin(&b->run, &b->fake.registers, b->time, &b->kept, cause, "bench");
+    return fault != BOARD_OK ? (int)fault : 100 + (int)b->run.node.state;
 }
 
 int bench_boot(struct bench *b) {
@@ -372,8 +390,7 @@ int bench_boot(struct bench *b) {
 }
 
 static int step(struct bench *b) {
-    time_pace(b->time, PACE_COMPUTE);
-    const uint32_t sleep_ms = node_step(&b->node);
+    const uint32_t sleep_ms = run_step(&b->run);
     if (sleep_ms != NODE_NEVER) {
         time_sleep(b->time, sleep_ms);
     }
@@ -384,6 +401,45 @@ int bench_step(struct bench *b) {
     TRY(b, step(b));
 }
 
+static int give_way(struct bench *b) {
+    run_give_way(&b->run);
+    return 0;
+}
+
+int bench_give_way(struct bench *b) {
+    TRY(b, give_way(b));
+}
+
+/* The slot of `store` that this start uses, -1: none; and whether it has been confirmed. */
+int bench_used(const struct bench *b, unsigned store) {
+    return b->run.board.used[store];
+}
+
+int bench_confirmed(struct bench *b, unsigned store, uint8_t slot) {
+    const struct slots slots = {&BOARD_STORE, &b->run.board, (enum store)store};
+    struct slot_state state;
+    slots_read(&slots, slot, &state);
+    return slots_proven(&state);
+}
+
+/* Which of the serial ports (0: USART1, 1: LPUART1) leads to the other end, and how fast that is. */
+void bench_line(struct bench *b, unsigned line, uint32_t baud) {
+    b->fake.line = line;
+    b->fake.line_baud = baud;
+}
+
+uint32_t bench_module_refused(const struct bench *b) {
+    return b->run.board.module.refused;
+}
+
+uint32_t bench_module_silent(const struct bench *b) {
+    return b->run.board.module.silent;
+}
+
+uint32_t bench_current_na(const struct bench *b, unsigned activity) {
+    return b->run.port.current_na[activity];
+}
+
 /* What has left on the line since the last call. */
 uint32_t bench_heard(struct bench *b, uint8_t *out) {
     const uint32_t n = b->fake.out_n;
@@ -392,11 +448,12 @@ uint32_t bench_heard(struct bench *b, uint8_t *out) {
     return n;
 }
 
-void bench_on_frame(struct bench *b, void (*on_frame)(void)) {
-    b->fake.on_frame = on_frame;
+/* Called when a byte has left. */
+void bench_on_byte(struct bench *b, void (*on_byte)(uint8_t byte)) {
+    b->fake.on_byte = on_byte;
 }
 
-/* Bytes that begin to come in `after_us`, at 115200 baud, or behind those that are still to come. */
+/* Bytes that begin to come in `after_us`, or behind those that are still to come. */
 void bench_say(struct bench *b, const uint8_t *data, uint32_t n, uint64_t after_us) {
     if (b->fake.in_at == b->fake.in_n) {
         b->fake.in_at = b->fake.in_n = 0;
@@ -412,7 +469,7 @@ void bench_forget(struct bench *b) {
 }
 
 uint32_t bench_line_lost(const struct bench *b) {
-    return b->board.line.uart.lost;
+    return b->run.board.line.uart.lost;
 }
 
 uint32_t bench_acknowledged(const struct bench *b) {

@@ -15,6 +15,7 @@ enum {
     AT_DMA1 = 0x40020000,
     AT_I2C2 = 0x40005800,
     AT_USART1 = 0x40013800,
+    AT_LPUART1 = 0x40008000,
     AT_ADC1 = 0x50040000,
     AT_FLASH = 0x08000000,
 };
@@ -42,7 +43,7 @@ static bool clocked(struct fake *f, uint32_t address) {
     } CLOCKS[] = {
         {AT_PWR, AT_PWR + 0x400, AT_RCC + 0x58, 28},       {AT_I2C2, AT_I2C2 + 0x400, AT_RCC + 0x58, 22},
         {AT_USART1, AT_USART1 + 0x400, AT_RCC + 0x60, 14}, {AT_DMA1, AT_DMA1 + 0x400, AT_RCC + 0x48, 0},
-        {AT_ADC1, AT_ADC1 + 0x400, AT_RCC + 0x4C, 13},
+        {AT_ADC1, AT_ADC1 + 0x400, AT_RCC + 0x4C, 13},     {AT_LPUART1, AT_LPUART1 + 0x400, AT_RCC + 0x5C, 0},
     };
     for (unsigned i = 0; i < sizeof CLOCKS / sizeof CLOCKS[0]; i++) {
         if (address >= CLOCKS[i].from && address < CLOCKS[i].to && !fake_bit(f, CLOCKS[i].enable, CLOCKS[i].bit)) {
@@ -53,7 +54,7 @@ static bool clocked(struct fake *f, uint32_t address) {
     return true;
 }
 
-/* The lines into the NVIC, by level: what is still up pends again. "Vector table": 3, 15, 33, 34, 37. */
+/* The lines into the NVIC, by level: what is still up pends again. "Vector table": 3, 15, 33, 34, 37, 70. */
 static void gather(struct fake *f) {
     const uint32_t rtc = f->exti_pr1 & *fake_plain(f, AT_EXTI) & UINT32_C(1) << 20;
     const uint32_t ccr5 = *fake_plain(f, AT_DMA1 + 0x58);
@@ -62,7 +63,8 @@ static void gather(struct fake *f) {
     f->nvic_pending[0] |= (rtc != 0 ? 1u << 3 : 0) | (((dma & 2 & ccr5) | (dma & 8 & ccr5)) != 0 ? 1u << 15 : 0);
     f->nvic_pending[1] |= ((i2c & 0x10) != 0 && (f->i2c.isr & 0x10) != 0 ? 1u << (33 - 32) : 0) |
                           ((i2c & 0x80) != 0 && (f->i2c.isr & 0x1700) != 0 ? 1u << (34 - 32) : 0) |
-                          (fake_uart_wants(f) ? 1u << (37 - 32) : 0);
+                          (fake_uart_wants(f, 0) ? 1u << (37 - 32) : 0);
+    f->nvic_pending[2] |= fake_uart_wants(f, 1) ? 1u << (70 - 64) : 0;
 }
 
 static bool pending(struct fake *f) {
@@ -77,8 +79,8 @@ static void deliver(struct fake *f) {
             const uint32_t bit = UINT32_C(1) << i % 32;
             if ((f->nvic_pending[i / 32] & f->nvic_enabled[i / 32] & bit) != 0) {
                 f->nvic_pending[i / 32] &= ~bit;
-                if (i == 37) {
-                    fake_uart1_handler();
+                if (i == 37 || i == 70) {
+                    fake_line_handler();
                 } else {
                     f->seen[SEEN_UNHANDLED]++;
                     f->nvic_enabled[i / 32] &= ~bit;
@@ -146,7 +148,7 @@ static void after_stop(struct fake *f, uint64_t began_us) {
     *cfgr = (*cfgr & ~UINT32_C(0xF)) | (hsi ? 5 : 0);
     while (f->in_at < f->in_n && f->byte_in_due_us < f->now_us) { /* nobody was listening */
         f->in_at++;
-        f->byte_in_due_us += 87;
+        f->byte_in_due_us += fake_uart_byte_us(f);
         f->seen[SEEN_UART_LOST]++;
     }
     if (f->watchdog_on && (f->optr >> 17 & 1) == 0) {
@@ -164,6 +166,10 @@ static void wait(void *context) {
     f->late_lines = 0;
     if (pending(f)) {
         return;
+    }
+    if (deep && (cr1 & 7) == 3) { /* Standby keeps no memory either */
+        f->seen[SEEN_STANDBY]++;
+        longjmp(*f->power, 3);
     }
     if (deep && (cr1 & 4) != 0) {
         if ((*fake_plain(f, AT_PWR + 0x10) & 0x1F) != 0) {
@@ -227,6 +233,9 @@ static uint32_t read_core(struct fake *f, uint32_t address) {
 
 static void write_core(struct fake *f, uint32_t address, uint32_t value) {
     const uint32_t word = address >> 2 & 31;
+    if (address == 0xE000ED0C && value == 0x05FA0004 && f->power != NULL) { /* AIRCR: VECTKEY, SYSRESETREQ */
+        longjmp(*f->power, 5);
+    }
     if (address == 0xE000ED10) {
         f->scr = f->scr_stuck ? value & ~UINT32_C(4) : value;
     } else if ((address & ~UINT32_C(0x7F)) == 0xE000E100 && word < 3) {
@@ -259,7 +268,9 @@ static uint32_t read(void *context, uint32_t address) {
     case AT_I2C2 & ~0x3FF:
         return fake_i2c_read(f, address - AT_I2C2);
     case AT_USART1 & ~0x3FF:
-        return fake_uart_read(f, address - AT_USART1);
+        return fake_uart_read(f, 0, address - AT_USART1);
+    case AT_LPUART1 & ~0x3FF:
+        return fake_uart_read(f, 1, address - AT_LPUART1);
     case AT_FLASH_REGISTERS & ~0x3FF:
         return fake_flash_read(f, address - AT_FLASH_REGISTERS);
     case AT_RCC & ~0x3FF:
@@ -268,7 +279,7 @@ static uint32_t read(void *context, uint32_t address) {
     case AT_ADC1 & ~0x3FF:
         return fake_adc_read(f, address - AT_ADC1);
     case AT_IWDG & ~0x3FF:
-        return 0; /* no update of prescaler or reload is under way */
+        return address == AT_IWDG + 0xC && f->now_us < f->watchdog_update_us ? 3 : 0; /* PVU, RVU */
     default:
         return address == 0x1FFF75A8 ? UINT32_C(1655) << 16 : *fake_plain(f, address);
     }
@@ -309,7 +320,10 @@ static void write(void *context, uint32_t address, uint32_t value) {
         fake_i2c_write(f, address - AT_I2C2, value);
         break;
     case AT_USART1 & ~0x3FF:
-        fake_uart_write(f, address - AT_USART1, value);
+        fake_uart_write(f, 0, address - AT_USART1, value);
+        break;
+    case AT_LPUART1 & ~0x3FF:
+        fake_uart_write(f, 1, address - AT_LPUART1, value);
         break;
     case AT_FLASH_REGISTERS & ~0x3FF:
         fake_flash_write(f, address - AT_FLASH_REGISTERS, value);
@@ -325,8 +339,14 @@ static void write(void *context, uint32_t address, uint32_t value) {
         fake_adc_write(f, address - AT_ADC1, value);
         break;
     default:
-        if (address == AT_DMA1 + 4) { /* "DMA interrupt flag clear register" */
+        if (address >= 0x48000000 && address < 0x48002000 && (address & 0x3FF) == 0x18) { /* BSRR: to ODR */
+            uint32_t *odr = fake_plain(f, address - 4);
+            *odr = (*odr & ~(value >> 16)) | (value & 0xFFFF);
+        } else if (address == AT_DMA1 + 4) { /* "DMA interrupt flag clear register" */
             *fake_plain(f, AT_DMA1) &= ~value;
+        } else if (address > AT_DMA1 + 8 && address < AT_DMA1 + 8 + 7 * 20 && (address - AT_DMA1 - 8) % 20 != 0 &&
+                   fake_bit(f, address - (address - AT_DMA1 - 8) % 20, 0)) {
+            f->seen[SEEN_FORBIDDEN]++; /* CNDTR, CPAR, CMAR of a channel that is on */
         } else {
             *fake_plain(f, address) = value;
         }
@@ -351,7 +371,9 @@ static void reset(struct fake *f) {
     *fake_plain(f, AT_FLASH_REGISTERS) = 0x600; /* caches on */
     memset(&f->i2c, 0, sizeof f->i2c);
     f->i2c.isr = 1;
-    f->uart_isr = 0xC0;
+    f->uarts[0].isr = f->uarts[1].isr = 0xC0;
+    f->watchdog_update_us = f->wutwf_us = f->initf_us = f->reglpf_us = 0;
+    *fake_plain(f, AT_EXTI) = 0xFF820000; /* direct lines */
     f->flash_cr = 0xC0000000;
     f->flash_sr = f->flash_eccr = 0;
     f->flash_key = f->option_key = 0;
@@ -372,7 +394,8 @@ void fake_power_on(struct fake *f) {
     f->cut_after = -1;
     f->optr = 0xFFEFF8AA; /* BOR level 0, the watchdog goes on in Stop */
     f->supply_mv = 3300;
-    f->reset_flags = UINT32_C(1) << 27;
+    f->line_baud = 115200;
+    f->reset_flags = UINT32_C(3) << 26; /* BOR; every reset pulls the pin */
     reset(f);
 }
 
@@ -387,7 +410,7 @@ void fake_reset(struct fake *f, uint32_t flags) {
     for (uint32_t i = 0; i < 16; i++) {
         *fake_plain(f, AT_RTC + 4 * i) = rtc[i];
     }
-    f->reset_flags |= flags;
+    f->reset_flags |= flags | UINT32_C(1) << 26;
 }
 
 void fake_attach(struct fake *f, struct fake_device *device) {

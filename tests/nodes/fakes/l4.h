@@ -30,10 +30,14 @@ enum fake_count {
     SEEN_ERASES,
     SEEN_PROGRAMS, /* words of 64 bits */
     SEEN_PROGRAM_ERRORS,
-    SEEN_ECC_ERRORS, /* reads of a torn word: each one a non-maskable interrupt */
-    SEEN_WATCHDOG,   /* it has bitten */
-    SEEN_UNHANDLED,  /* an interrupt without a handler, let through */
-    SEEN_UART_LOST,  /* a byte came before the one ahead of it was taken */
+    SEEN_ECC_ERRORS,  /* reads of a torn word: each one a non-maskable interrupt */
+    SEEN_WATCHDOG,    /* it has bitten */
+    SEEN_UNHANDLED,   /* an interrupt without a handler, let through */
+    SEEN_UART_LOST,   /* a byte came before the one ahead of it was taken */
+    SEEN_UART_BROKEN, /* a byte at another rate than the other end's */
+    SEEN_FORBIDDEN,   /* a write that the manual forbids as things are: it does nothing */
+    SEEN_STALE,       /* a read of the calendar's shadow registers, which do not follow through Stop */
+    SEEN_STANDBY,
     SEEN_COUNTS,
 };
 
@@ -59,6 +63,9 @@ struct fake {
 
     uint64_t rtc_began_us; /* calendar 0 */
     uint64_t wut_due_us;   /* 0: off */
+    uint64_t wutwf_us;     /* WUTE is off; WUTWF from then on */
+    uint64_t initf_us;     /* INIT is on; INITF from then on */
+    uint64_t reglpf_us;    /* LPR is off; REGLPF until then */
     uint32_t rtc_isr;
     bool rtc_unlocked, rtc_half;
     uint32_t exti_pr1, exti_pr2;
@@ -77,6 +84,8 @@ struct fake {
         uint64_t byte_due_us;
         uint8_t data;
         bool stretched; /* SCL is held low for ever */
+        uint8_t refuse; /* the device answers so many bytes of what is written, and not the next; 0: all */
+        uint8_t taken;
     } i2c;
     uint64_t late_us; /* after each Stop something holds the core up for so long */
     struct fake_device *devices[4];
@@ -96,14 +105,18 @@ struct fake {
 
     bool watchdog_on, watchdog_unlocked;
     uint32_t watchdog_pr, watchdog_rlr;
-    uint64_t watchdog_due_us;
+    uint64_t watchdog_due_us, watchdog_update_us; /* PVU and RVU until then */
 
-    uint8_t line_in[FAKE_LINE], line_out[FAKE_LINE]; /* USART1 */
+    struct {
+        uint32_t isr;
+        uint8_t rdr;
+    } uarts[2];         /* USART1, LPUART1 */
+    unsigned line;      /* the one that the other end is connected to */
+    uint32_t line_baud; /* of the other end */
+    uint8_t line_in[FAKE_LINE], line_out[FAKE_LINE];
     uint32_t in_n, in_at, out_n;
     uint64_t byte_in_due_us;
-    void (*on_frame)(void); /* a zero has left on the line */
-    uint32_t uart_isr;
-    uint8_t uart_rdr;
+    void (*on_byte)(uint8_t byte); /* has left on the line */
     uint16_t supply_mv;
     uint32_t adc_cr, adc_isr;
     uint32_t reset_flags;
@@ -121,7 +134,7 @@ void fake_attach(struct fake *fake, struct fake_device *device);
 void fake_advance(struct fake *fake, uint64_t us);
 
 /* Of the port: what the vector table would call. */
-void fake_uart1_handler(void);
+void fake_line_handler(void);
 bool fake_nmi_handler(const struct registers *r);
 
 #endif

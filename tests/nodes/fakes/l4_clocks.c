@@ -3,6 +3,7 @@
 
 enum { RCC_BASE = 0x40021000, PWR_BASE = 0x40007000, RTC_BASE = 0x40002800 };
 enum { LSI_HZ = 32000, LSE_HZ = 32768 };
+enum { RTC_CYCLES_2_US = 62, REGULATOR_US = 20, WATCHDOG_UPDATE_US = 160 }; /* "up to five RC cycles" */
 
 /* A clock's ready flag follows its enable bit; the switch follows once its source is ready. */
 static void settle_clocks(struct fake *f) {
@@ -28,12 +29,19 @@ static uint32_t core_hz(struct fake *f) {
     }
 }
 
-/* "Relation between CPU clock frequency and Flash memory read time", range 1; "Low-power run mode": up to 2 MHz. */
+/* The regulator stays in low power a while after LPR is cleared. */
+static bool low_power_run(struct fake *f) {
+    return fake_bit(f, PWR_BASE, 14) || f->now_us < f->reglpf_us;
+}
+
+/* "Number of wait states according to CPU clock (HCLK) frequency", by range of the regulator (VOS); "Low-power run
+ * mode": up to 2 MHz. */
 static void check_speed(struct fake *f) {
-    const uint32_t hz = core_hz(f);
-    const uint32_t states = *fake_plain(f, 0x40022000) & 7;
-    const bool low_power = fake_bit(f, PWR_BASE, 14);
-    f->seen[SEEN_TOO_FAST] += hz > (states + 1) * 16000000 || (low_power && hz > 2000000);
+    static const uint8_t MHZ[2][5] = {{16, 32, 48, 64, 80}, {6, 12, 18, 26, 26}};
+    const uint32_t hz = core_hz(f), states = *fake_plain(f, 0x40022000) & 7;
+    const bool range_2 = (*fake_plain(f, PWR_BASE) >> 9 & 3) == 2;
+    const uint32_t most = low_power_run(f) ? 2000000 : MHZ[range_2][states < 4 ? states : 4] * UINT32_C(1000000);
+    f->seen[SEEN_TOO_FAST] += hz > most;
 }
 
 uint32_t fake_rcc_read(struct fake *f, uint32_t address) {
@@ -42,8 +50,7 @@ uint32_t fake_rcc_read(struct fake *f, uint32_t address) {
         return (csr & 1) | (csr & 1) << 1 | f->reset_flags;
     }
     if (address == PWR_BASE + 0x14) {
-        return (fake_bit(f, PWR_BASE, 14) ? 1u << 9 : 0) |
-               (fake_bit(f, PWR_BASE + 4, 0) && f->supply_mv < 2200 ? 1u << 11 : 0);
+        return (low_power_run(f) ? 1u << 9 : 0) | (fake_bit(f, PWR_BASE + 4, 0) && f->supply_mv < 2200 ? 1u << 11 : 0);
     }
     return *fake_plain(f, address);
 }
@@ -57,7 +64,16 @@ static void write_bdcr(struct fake *f, uint32_t value) {
     if ((value >> 16 & 1) != 0) {
         *bdcr = UINT32_C(1) << 16;
         f->rtc_isr = 0;
-        f->wut_due_us = 0;
+        f->wut_due_us = f->wutwf_us = 0;
+        for (uint32_t offset = 0; offset < 0x50; offset += 4) { /* registers of the RTC, and those of backup */
+            *fake_plain(f, RTC_BASE + offset) = offset == 4      ? 0x2101
+                                                : offset == 0x10 ? 0x7F00FF
+                                                : offset == 0x14 ? 0xFFFF
+                                                                 : 0;
+        }
+        for (unsigned i = 0; i < 32; i++) {
+            f->backup[i] = 0;
+        }
         return;
     }
     const uint32_t chosen = *bdcr & 0x300; /* "cannot be changed any more unless the backup domain is reset" */
@@ -75,7 +91,12 @@ void fake_rcc_write(struct fake *f, uint32_t address, uint32_t value) {
         *fake_plain(f, address) = value & 1;
     } else if (address == PWR_BASE + 0x18) { /* "Power status clear register" */
         *fake_plain(f, PWR_BASE + 0x10) &= ~(value & 0x11F);
+    } else if (address == PWR_BASE && ((value >> 9 & 3) == 0 || (value >> 9 & 3) == 3)) {
+        f->seen[SEEN_FORBIDDEN]++; /* VOS: "cannot be written (forbidden by hardware)" */
     } else {
+        if (address == PWR_BASE && fake_bit(f, PWR_BASE, 14) && (value >> 14 & 1) == 0) {
+            f->reglpf_us = f->now_us + REGULATOR_US;
+        }
         *fake_plain(f, address) = value;
         settle_clocks(f);
         check_speed(f);
@@ -120,20 +141,27 @@ static uint32_t date_after(uint32_t from, uint64_t days) {
     return bcd(year) << 16 | weekday << 13 | bcd(month) << 8 | bcd(day);
 }
 
+/* "WUTWF": two RTCCLK cycles after WUTE has been cleared. */
+static bool wut_free(struct fake *f) {
+    return !fake_bit(f, RTC_BASE + 8, 10) && f->now_us >= f->wutwf_us;
+}
+
 uint32_t fake_rtc_read(struct fake *f, uint32_t address) {
     const uint32_t s = *fake_plain(f, RTC_BASE + 0x10) & 0x7FFF;
     const uint64_t ticks = apre_ticks(f), seconds = ticks / (s + 1);
+    const bool calendar = address == RTC_BASE || address == RTC_BASE + 4 || address == RTC_BASE + 0x28;
     const uint32_t of_day = (uint32_t)(seconds % 86400);
     if (address >= RTC_BASE + 0x50 && address < RTC_BASE + 0xD0) {
         return f->backup[(address - RTC_BASE - 0x50) / 4];
     }
+    f->seen[SEEN_STALE] += calendar && !fake_bit(f, RTC_BASE + 8, 5); /* BYPSHAD */
     switch (address - RTC_BASE) {
     case 0x00:
         return bcd(of_day / 3600) << 16 | bcd(of_day / 60 % 60) << 8 | bcd(of_day % 60);
     case 0x04:
         return date_after(*fake_plain(f, address), seconds / 86400);
     case 0x0C:
-        return f->rtc_isr | (fake_bit(f, RTC_BASE + 8, 10) ? 0 : 4) | (f->rtc_isr >> 7 & 1) << 6;
+        return f->rtc_isr | (wut_free(f) ? 4 : 0) | (f->now_us >= f->initf_us ? (f->rtc_isr >> 7 & 1) << 6 : 0);
     case 0x28:
         return s - (uint32_t)(ticks % (s + 1));
     default:
@@ -141,29 +169,60 @@ uint32_t fake_rtc_read(struct fake *f, uint32_t address) {
     }
 }
 
-/* "Wakeup timer": WUTR + 1 periods, of the clock over 16, 8, 4, 2, or of a second. */
+/* "Wakeup timer": WUTR + 1 periods, of the clock over 16, 8, 4, 2, or of the calendar's second, whose beat goes on
+ * whenever the timer is started; WUCKSEL 11x: 2^16 more. */
 static void arm(struct fake *f) {
     const uint32_t cr = *fake_plain(f, RTC_BASE + 8), counts = (*fake_plain(f, RTC_BASE + 0x14) & 0xFFFF) + 1;
     const uint32_t hz = rtc_hz(f), by = 16u >> (cr & 3);
     f->wut_due_us = 0;
-    if ((cr >> 10 & 1) != 0 && hz != 0) {
-        f->wut_due_us = f->now_us + ((cr & 4) != 0 ? (uint64_t)counts * 1000000 : (uint64_t)counts * by * 1000000 / hz);
+    if ((cr >> 10 & 1) == 0 || hz == 0) {
+        return;
+    }
+    if ((cr & 4) != 0) {
+        const uint64_t beat_us = (f->now_us - f->rtc_began_us) % 1000000;
+        f->wut_due_us = f->now_us - beat_us + (counts + ((cr & 2) != 0 ? UINT64_C(65536) : 0)) * 1000000;
+    } else {
+        f->wut_due_us = f->now_us + (uint64_t)counts * by * 1000000 / hz;
     }
 }
 
+/* Flags are cleared by a zero, and without the key; INIT is protected as the other registers are. */
 static void write_isr(struct fake *f, uint32_t value) {
     const bool was = (f->rtc_isr >> 7 & 1) != 0, is = (value >> 7 & 1) != 0;
-    f->rtc_isr &= value | ~UINT32_C(0xFF20); /* a zero clears a flag */
+    f->rtc_isr &= value | ~UINT32_C(0xFF20);
+    if (was == is) {
+        return;
+    }
+    if (!f->rtc_unlocked) {
+        f->seen[SEEN_PROTECTED]++;
+        return;
+    }
     f->rtc_isr = (f->rtc_isr & ~UINT32_C(0x80)) | (is ? 0x80 : 0);
-    if (was && !is) {
+    f->initf_us = f->now_us + RTC_CYCLES_2_US;
+    if (was) {
         f->rtc_began_us = f->now_us;
         f->rtc_isr |= (*fake_plain(f, RTC_BASE + 4) >> 16 & 0xFF) != 0 ? 0x10 : 0; /* INITS: the year is not 0 */
     }
 }
 
+static void write_cr(struct fake *f, uint32_t value) {
+    const uint32_t was = *fake_plain(f, RTC_BASE + 8);
+    if (((was ^ value) & 7) != 0 && !wut_free(f)) {
+        f->seen[SEEN_FORBIDDEN]++; /* "WUCKSEL can be written only when WUTE is 0 and WUTWF is 1" */
+        value = (value & ~UINT32_C(7)) | (was & 7);
+    }
+    if ((was >> 10 & 1) != 0 && (value >> 10 & 1) == 0) {
+        f->wutwf_us = f->now_us + RTC_CYCLES_2_US;
+    }
+    *fake_plain(f, RTC_BASE + 8) = value;
+    if (((was ^ value) >> 10 & 1) != 0) {
+        arm(f);
+    }
+}
+
 void fake_rtc_write(struct fake *f, uint32_t address, uint32_t value) {
     const uint32_t offset = address - RTC_BASE;
-    const bool initialising = (f->rtc_isr >> 7 & 1) != 0;
+    const bool initialising = (f->rtc_isr >> 7 & 1) != 0 && f->now_us >= f->initf_us;
     if (offset == 0x24) { /* "RTC register write protection" */
         f->rtc_unlocked = value == 0x53 && f->rtc_half;
         f->rtc_half = value == 0xCA;
@@ -179,13 +238,12 @@ void fake_rtc_write(struct fake *f, uint32_t address, uint32_t value) {
         write_isr(f, value);
     } else if ((offset == 0x00 || offset == 0x04 || offset == 0x10) && !initialising) {
         f->seen[SEEN_PROTECTED]++;
-    } else if (offset == 0x14 && fake_bit(f, RTC_BASE + 8, 10)) {
-        f->seen[SEEN_PROTECTED]++; /* "WUTWF: wakeup timer configuration update not allowed" */
+    } else if (offset == 0x14 && !wut_free(f)) {
+        f->seen[SEEN_FORBIDDEN]++; /* "WUTWF: wakeup timer configuration update not allowed" */
+    } else if (offset == 0x08) {
+        write_cr(f, value);
     } else {
         *fake_plain(f, address) = value;
-        if (offset == 0x08) {
-            arm(f);
-        }
     }
 }
 
@@ -193,8 +251,9 @@ void fake_rtc_event(struct fake *f) {
     if (f->wut_due_us == 0 || f->now_us < f->wut_due_us) {
         return;
     }
+    const bool rises = (f->rtc_isr >> 10 & 1) == 0; /* the line is high for as long as WUTF is up */
     f->rtc_isr |= UINT32_C(1) << 10;
-    if (fake_bit(f, RTC_BASE + 8, 14) && fake_bit(f, 0x40010400 + 8, 20)) { /* WUTIE, rising edge of line 20 */
+    if (rises && fake_bit(f, RTC_BASE + 8, 14) && fake_bit(f, 0x40010400 + 8, 20)) { /* WUTIE, rising edge of line 20 */
         f->exti_pr1 |= UINT32_C(1) << 20;
     }
     arm(f); /* "automatically reloaded" */
@@ -207,8 +266,12 @@ void fake_watchdog_write(struct fake *f, uint32_t offset, uint32_t value) {
         f->watchdog_unlocked = value == 0x5555;
     } else if (f->watchdog_unlocked && offset == 4) {
         f->watchdog_pr = value & 7;
+        f->watchdog_update_us = f->now_us + WATCHDOG_UPDATE_US;
     } else if (f->watchdog_unlocked && offset == 8) {
         f->watchdog_rlr = value & 0xFFF;
+        f->watchdog_update_us = f->now_us + WATCHDOG_UPDATE_US;
+    } else {
+        f->seen[SEEN_PROTECTED]++;
     }
     if (offset == 0 && (value == 0xAAAA || value == 0xCCCC)) {
         const uint64_t counts = value == 0xCCCC ? 4095 : f->watchdog_rlr;

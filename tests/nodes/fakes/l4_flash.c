@@ -144,7 +144,11 @@ static void control(struct fake *f, uint32_t value) {
         return;
     }
     f->flash_cr = (value & ~OPTION_LOCK) | (f->flash_cr & OPTION_LOCK) | (value & OPTION_LOCK);
-    if ((value >> 16 & 1) != 0 && (value & 2) != 0 && f->now_us >= f->flash_busy_us) {
+    if ((value >> 16 & 1) != 0 && ((value & 3) != 2 || (f->flash_sr & ERRORS) != 0)) {
+        f->flash_sr |= PGSERR; /* not erasing, or programming too, or an error of before stands */
+        f->seen[SEEN_PROGRAM_ERRORS]++;
+        f->flash_cr &= ~(UINT32_C(1) << 16);
+    } else if ((value >> 16 & 1) != 0 && f->now_us >= f->flash_busy_us) {
         erase(f);
         f->flash_cr &= ~(UINT32_C(1) << 16);
     }

@@ -1,15 +1,11 @@
-/* I2C2 with DMA1 channel 5, USART1, ADC1. */
+/* I2C2 with DMA1 channel 5, ADC1. */
 #include "l4_parts.h"
 
 enum { TXE = 1 << 0, TXIS = 1 << 1, RXNE = 1 << 2, NACKF = 1 << 4, STOPF = 1 << 5, TC = 1 << 6, TIMEOUT = 1 << 12 };
-enum { I2C_BASE = 0x40005800, DMA_BASE = 0x40020000, RCC_BASE = 0x40021000, UART_BASE = 0x40013800 };
-enum { I2C_BYTE_US = 23, UART_BYTE_US = 87, TIMEOUT_US = 25000 };
+enum { I2C_BASE = 0x40005800, DMA_BASE = 0x40020000, RCC_BASE = 0x40021000 };
+enum { I2C_BYTE_US = 23, TIMEOUT_US = 25000 };
 
 #define BUSY (UINT32_C(1) << 15)
-
-static bool hsi_feeds(struct fake *f, unsigned shift) {
-    return (*fake_plain(f, RCC_BASE + 0x88) >> shift & 3) == 2 && fake_bit(f, RCC_BASE, 8);
-}
 
 static struct fake_device *addressed(struct fake *f) {
     const uint8_t address = (uint8_t)(f->i2c.cr2 >> 1 & 0x7F);
@@ -25,6 +21,7 @@ static void start(struct fake *f) {
     f->i2c.isr = (f->i2c.isr & ~(uint32_t)(TC | TXIS)) | BUSY;
     f->i2c.left = (uint8_t)(f->i2c.cr2 >> 16);
     f->i2c.reading = (f->i2c.cr2 >> 10 & 1) != 0;
+    f->i2c.taken = 0;
     f->i2c.addressed = !f->i2c.reading; /* the first byte written is a register's number */
     f->i2c.byte_due_us = f->now_us + (f->i2c.stretched ? TIMEOUT_US : I2C_BYTE_US);
 }
@@ -38,16 +35,19 @@ static void end(struct fake *f) {
     }
 }
 
-/* "DMA request mapping": I2C2_RX is request 3 of channel 5. */
+/* "DMA request mapping": I2C2_RX is request 3 of channel 5. From the peripheral, bytes, to where register_address has
+ * said that the memory is. */
 static bool dma_takes(struct fake *f, uint8_t byte, bool asleep) {
     uint32_t *left = fake_plain(f, DMA_BASE + 0x5C);
     const bool on = fake_bit(f, I2C_BASE, 15) && fake_bit(f, DMA_BASE + 0x58, 0) && fake_bit(f, RCC_BASE + 0x48, 0) &&
                     (*fake_plain(f, DMA_BASE + 0xA8) >> 16 & 15) == 3 &&
+                    (*fake_plain(f, DMA_BASE + 0x58) & 0x4F50) == 0 && *fake_plain(f, DMA_BASE + 0x64) == 0x20000000 &&
                     *fake_plain(f, DMA_BASE + 0x60) == I2C_BASE + 0x24;
     if (!on || *left == 0) {
         return false;
     }
-    *f->dma_memory++ = byte;
+    *f->dma_memory = byte;
+    f->dma_memory += *fake_plain(f, DMA_BASE + 0x58) >> 7 & 1; /* MINC */
     f->seen[SEEN_DMA_BYTES]++;
     f->seen[SEEN_DMA_BYTES_ASLEEP] += asleep;
     if (--*left == 0) {
@@ -78,7 +78,7 @@ void fake_i2c_event(struct fake *f, bool asleep) {
     if (f->i2c.byte_due_us == 0 || f->now_us < f->i2c.byte_due_us) {
         return;
     }
-    if (!hsi_feeds(f, 14)) {
+    if (!fake_hsi_feeds(f, 14) || *fake_plain(f, I2C_BASE + 0x10) == 0) {
         f->i2c.byte_due_us += 1000; /* the bus stands still */
     } else if (f->i2c.stretched) {
         f->i2c.byte_due_us = 0;
@@ -100,6 +100,11 @@ static void transmit(struct fake *f, uint8_t byte) {
         return;
     }
     f->i2c.isr &= ~(uint32_t)TXIS;
+    if (f->i2c.refuse != 0 && f->i2c.taken++ == f->i2c.refuse) {
+        f->i2c.byte_due_us = 0;
+        f->i2c.isr = (f->i2c.isr & ~BUSY) | NACKF | STOPF;
+        return;
+    }
     if (f->i2c.addressed) {
         f->i2c.pointer = byte;
         f->i2c.addressed = false;
@@ -143,6 +148,13 @@ void fake_i2c_write(struct fake *f, uint32_t offset, uint32_t value) {
             start(f);
         }
         break;
+    case 0x10:
+        if (fake_bit(f, I2C_BASE, 0)) {
+            f->seen[SEEN_FORBIDDEN]++; /* "This register must be configured when the I2C is disabled" */
+        } else {
+            *fake_plain(f, I2C_BASE + offset) = value;
+        }
+        break;
     case 0x1C:
         f->i2c.isr &= ~(value & 0x3F38);
         break;
@@ -151,56 +163,6 @@ void fake_i2c_write(struct fake *f, uint32_t offset, uint32_t value) {
         break;
     default:
         *fake_plain(f, I2C_BASE + offset) = value;
-    }
-}
-
-bool fake_uart_wants(struct fake *f) {
-    return fake_bit(f, UART_BASE, 5) && (f->uart_isr & 0x28) != 0; /* RXNEIE: RXNE or ORE */
-}
-
-void fake_uart_event(struct fake *f) {
-    if (f->in_at >= f->in_n || f->now_us < f->byte_in_due_us) {
-        return;
-    }
-    const uint8_t byte = f->line_in[f->in_at++ % FAKE_LINE];
-    f->byte_in_due_us = f->now_us + UART_BYTE_US;
-    if (!hsi_feeds(f, 0) || (*fake_plain(f, UART_BASE) & 5) != 5) { /* UE, RE */
-        f->seen[SEEN_UART_LOST]++;
-    } else if ((f->uart_isr & 0x20) != 0) {
-        f->uart_isr |= 8; /* "Overrun error" */
-        f->seen[SEEN_UART_LOST]++;
-    } else {
-        f->uart_rdr = byte;
-        f->uart_isr |= 0x20;
-    }
-}
-
-uint32_t fake_uart_read(struct fake *f, uint32_t offset) {
-    switch (offset) {
-    case 0x1C:
-        return f->uart_isr;
-    case 0x24:
-        f->uart_isr &= ~UINT32_C(0x20);
-        return f->uart_rdr;
-    default:
-        return *fake_plain(f, UART_BASE + offset);
-    }
-}
-
-void fake_uart_write(struct fake *f, uint32_t offset, uint32_t value) {
-    if (offset == 0x20) {
-        f->uart_isr &= ~(value & 0x1F);
-    } else if (offset == 0x28 && !hsi_feeds(f, 0)) {
-        f->uart_isr &= ~UINT32_C(0x40); /* without a clock it does not leave */
-    } else if (offset == 0x28) {
-        f->uart_isr |= 0x40;
-        f->line_out[f->out_n++ % FAKE_LINE] = (uint8_t)value;
-        f->now_us += UART_BYTE_US; /* the byte is out before the next is taken */
-        if (value == 0 && f->on_frame != NULL) {
-            f->on_frame();
-        }
-    } else {
-        *fake_plain(f, UART_BASE + offset) = value;
     }
 }
 

@@ -23,10 +23,12 @@ uint32_t fake_i2c_read(struct fake *f, uint32_t offset);
 void fake_i2c_write(struct fake *f, uint32_t offset, uint32_t value);
 void fake_i2c_event(struct fake *f, bool asleep);
 
-uint32_t fake_uart_read(struct fake *f, uint32_t offset);
-void fake_uart_write(struct fake *f, uint32_t offset, uint32_t value);
+uint32_t fake_uart_read(struct fake *f, unsigned uart, uint32_t offset);
+void fake_uart_write(struct fake *f, unsigned uart, uint32_t offset, uint32_t value);
 void fake_uart_event(struct fake *f);
-bool fake_uart_wants(struct fake *f);
+bool fake_uart_wants(struct fake *f, unsigned uart);
+uint32_t fake_uart_byte_us(struct fake *f);          /* as the other end has it */
+bool fake_hsi_feeds(struct fake *f, unsigned shift); /* that field of RCC_CCIPR */
 
 uint32_t fake_adc_read(struct fake *f, uint32_t offset);
 void fake_adc_write(struct fake *f, uint32_t offset, uint32_t value);

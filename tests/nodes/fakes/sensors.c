@@ -57,6 +57,10 @@ static int16_t resting(unsigned axis) {
 }
 
 /* LSM6DSL: "FIFO", "Register mapping". */
+static int16_t said(const struct fake_sensor *s, unsigned channel, int16_t end) {
+    return s->clips && s->frames % 8 == 0 ? end : fake_sample(s->frames, channel);
+}
+
 static uint32_t lsm_rate(uint8_t code) {
     return code == 0 || code > 10 ? 0 : code == 1 ? 12500 : UINT32_C(26000) << (code - 2);
 }
@@ -68,7 +72,7 @@ static void lsm_advance(struct fake_device *device, uint64_t now_us) {
     const bool on = (s->registers[0x10] >> 4) != 0 && (!both || (s->registers[0x11] >> 4) != 0);
     for (const uint64_t all = on ? due(s, now_us, rate) : 0; s->frames < all; s->frames++) {
         for (unsigned c = both ? 3 : 0; c < (both ? 9u : 3u); c++) { /* turn rate first */
-            push(s, fake_sample(s->frames, c % 6), FAKE_FIFO_WORDS);
+            push(s, said(s, c % 6, INT16_MAX), FAKE_FIFO_WORDS);
         }
     }
 }
@@ -140,7 +144,7 @@ static void lis_advance(struct fake_device *device, uint64_t now_us) {
     const uint8_t code = s->registers[0x20] >> 4;
     for (const uint64_t all = code < 10 ? due(s, now_us, RATES[code]) : 0; s->frames < all; s->frames++) {
         for (unsigned c = 0; c < 3; c++) {
-            push(s, fake_sample(s->frames, c), 96);
+            push(s, said(s, c, 32764), 96); /* 14 bits */
         }
     }
 }
@@ -198,7 +202,7 @@ static void mpu_advance(struct fake_device *device, uint64_t now_us) {
     const bool on = !asleep && (s->registers[0x6A] & 0x40) != 0 && (s->registers[0x23] & 8) != 0;
     for (const uint64_t all = on ? due(s, now_us, rate) : 0; s->frames < all; s->frames++) {
         for (unsigned c = 0; c < (both ? 6u : 3u); c++) {
-            push(s, fake_sample(s->frames, c), 512);
+            push(s, said(s, c, INT16_MAX), 512);
         }
     }
 }

@@ -18,6 +18,7 @@ struct fake_sensor {
     bool overrun;
     bool weak;         /* its self-test moves nothing */
     bool silent;       /* it never has a new sample */
+    bool clips;        /* every eighth frame is at the end of what it can say */
     uint32_t slow_ppm; /* its clock is late */
 };
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
+import ai_edge_litert.schema_py_generated as schema
 import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
@@ -22,7 +24,9 @@ PUBLISHED = ("ad01_int8", "hello_world_int8", "kws_ref_model", "micro_speech_qua
 PUBLISHED_INPUTS = 3
 RANDOM_INPUTS = 6
 SHIFTED_OUT = 2**30 * 0.999
-OTHERS = tuple({**OPERATORS, **GRAPHS}.items())
+KINDS = {**OPERATORS, "PADV2": OPERATORS["PAD"], **GRAPHS}
+"""Those other than fully connected. One that has an operator's name has the operator: some makers draw one of two."""
+OPERATOR_NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,29 @@ class Compared:
 
 
 def random_cases(count: int, seed: int) -> Iterator[Case]:
-    """Networks of random shape and quantisation: half of them fully connected, one in three of these beyond all bounds;
-    half of them of each other operator in turn, and of many."""
+    """Networks of random shape and quantisation: a third of them fully connected, one in three of these beyond all
+    bounds; the others of each other operator in turn, and of many."""
     rng = np.random.default_rng(seed)
+    kinds = cycle(KINDS)
     for i in range(count):
-        if i % 2:
-            name, make = OTHERS[i // 2 % len(OTHERS)]
-            case = make(rng)
-            yield _judged(f"random {i}: {name}", case.tflite, np.stack(case.inputs))
+        if i % 3:
+            yield _of_kind(rng, f"random {i}: ", next(kinds))
         else:
-            yield _fully_connected(rng, f"random {i}: fully connected", wild=i % 6 == 0)
+            yield _fully_connected(rng, f"random {i}: fully connected", wild=i % 9 == 0)
+
+
+def operators(tflite: bytes) -> set[str]:
+    """The schema's names of those that a file uses."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(tflite, 0))
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return {OPERATOR_NAMES[codes[operator.opcodeIndex]] for operator in model.subgraphs[0].operators}
+
+
+def _of_kind(rng: np.random.Generator, prefix: str, kind: str) -> Case:
+    while True:
+        case = KINDS[kind](rng)
+        if kind not in OPERATOR_NAMES.values() or kind in operators(case.tflite):
+            return _judged(prefix + kind, case.tflite, np.stack(case.inputs))
 
 
 def _fully_connected(rng: np.random.Generator, name: str, *, wild: bool) -> Case:

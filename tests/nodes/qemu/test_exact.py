@@ -1,17 +1,29 @@
 """The engine computes the same bits on every processor: those of the TFLite Micro wheel."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from tests.nodes.qemu import exact
 from tests.nodes.qemu.batch import Batch
+from tests.nodes.qemu.emulator import SOURCES
 
-NETWORKS = 240
+NETWORKS = 360
+OF_EACH_OPERATOR = 12
+"""Networks, at least, on each processor."""
 
 
 @pytest.fixture(scope="session")
 def cases():
     return [*exact.random_cases(NETWORKS, seed=4), *exact.published_cases()]
+
+
+def test_every_operator_of_the_engine_is_among_them(cases):
+    found = Counter(name for case in cases for name in exact.operators(case.tflite))
+    known = [path.stem.upper() for path in (SOURCES / "infer" / "ops").glob("*.c")]
+    assert len(known) >= 14
+    assert {name: found[name] for name in known if found[name] < OF_EACH_OPERATOR} == {}
 
 
 def test_this_computer_computes_what_the_wheel_does(cases, node_build):

@@ -17,20 +17,20 @@ struct add {
     struct quantized_multiplier multiplier;
     int32_t zero_point;
     uint32_t shape[OP_RANK_MAX];
-    int16_t low; /* of the fused activation */
-    int16_t high;
+    int8_t low; /* of the fused activation */
+    int8_t high;
 };
 
 /* The axis `i` of four, of which a tensor of a lower rank has the last ones. */
 static uint32_t size_along(const struct op_tensor *t, uint32_t i) {
-    return i + t->rank < OP_RANK_MAX ? 1 : t->shape[i + t->rank - OP_RANK_MAX];
+    return i + t->sizes.count < OP_RANK_MAX ? 1 : t->shape[i + t->sizes.count - OP_RANK_MAX];
 }
 
 static enum network_status check_shapes(const struct op_read *r) {
     for (uint32_t i = 0; i < OP_RANK_MAX; i++) {
-        const uint32_t a = size_along(&r->in[0], i);
-        const uint32_t b = size_along(&r->in[1], i);
-        if ((a != b && a != 1 && b != 1) || size_along(&r->out[0], i) != (a > b ? a : b)) {
+        const uint32_t a = size_along(r->in[0], i);
+        const uint32_t b = size_along(r->in[1], i);
+        if ((a != b && a != 1 && b != 1) || size_along(r->out, i) != (a > b ? a : b)) {
             return NETWORK_SHAPE;
         }
     }
@@ -38,32 +38,32 @@ static enum network_status check_shapes(const struct op_read *r) {
 }
 
 static bool multipliers(const struct op_read *r, struct quantized_multiplier out[3]) {
-    const uint32_t a = r->in[0].scale;
-    const uint32_t b = r->in[1].scale;
+    const uint32_t a = r->in[0]->scale;
+    const uint32_t b = r->in[1]->scale;
     const uint32_t twice = scale_times_power(a > b ? a : b, 1); /* as bits, positive numbers have the same order */
     return multiplier_of_ratio(a, twice, &out[0]) && multiplier_of_ratio(b, twice, &out[1]) &&
-           multiplier_of_ratio(twice, scale_times_power(r->out[0].scale, SPARE_BITS), &out[2]) && out[2].shift <= 0;
+           multiplier_of_ratio(twice, scale_times_power(r->out->scale, SPARE_BITS), &out[2]) && out[2].shift <= 0;
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    const struct op_tensor *in = r->in;
-    int16_t low, high;
+static enum network_status check(struct op_read *r) {
+    const struct op_tensor *const *in = r->in;
+    int8_t low, high;
     struct quantized_multiplier unused[3];
-    if (r->inputs_n != 2 || !r->has_in[1] || (in[0].data.count != 0 && in[1].data.count != 0)) {
+    if (r->inputs.count != 2 || r->in[1] == NULL || (in[0]->values != NULL && in[1]->values != NULL)) {
         return NETWORK_GRAPH;
     }
-    if (in[0].type != OP_INT8 || in[1].type != OP_INT8 || r->out[0].type != OP_INT8) {
+    if (in[0]->type != OP_INT8 || in[1]->type != OP_INT8 || r->out->type != OP_INT8) {
         return NETWORK_TYPE;
     }
     enum network_status status = check_shapes(r);
     if (status == NETWORK_OK) {
         status = op_activation_range(r, flatbuffer_field_u8(r->f, r->options, OPTIONS_ACTIVATION, 0), &low, &high);
     }
-    if (status == NETWORK_OK && (in[0].scales.count != 1 || in[1].scales.count != 1 || !multipliers(r, unused))) {
+    if (status == NETWORK_OK && (in[0]->scales.count != 1 || in[1]->scales.count != 1 || !multipliers(r, unused))) {
         status = NETWORK_QUANTIZATION;
     }
-    need->parameters = sizeof(struct add);
-    need->in_place = in[0].data.count == 0 && in[0].elements == r->out[0].elements;
+    r->need.parameters = sizeof(struct add);
+    r->need.in_place = in[0]->values == NULL && in[0]->elements == r->out->elements;
     return status;
 }
 
@@ -72,9 +72,9 @@ static void prepare(struct op_read *r, void *parameters) {
     struct quantized_multiplier m[3];
     (void)multipliers(r, m);
     for (uint32_t i = 0; i < 2; i++) {
-        const struct op_tensor *t = &r->in[i];
+        const struct op_tensor *t = r->in[i];
         struct side *side = &p->side[i];
-        side->constant = t->data.count == 0 ? NULL : (const int8_t *)op_data(r, t);
+        side->constant = t->values == NULL ? NULL : (const int8_t *)t->values;
         side->multiplier = m[i];
         side->zero_point = t->zero_point;
         uint32_t step = 1;
@@ -84,10 +84,10 @@ static void prepare(struct op_read *r, void *parameters) {
         }
     }
     for (uint32_t axis = 0; axis < OP_RANK_MAX; axis++) {
-        p->shape[axis] = size_along(&r->out[0], axis);
+        p->shape[axis] = size_along(r->out, axis);
     }
     p->multiplier = m[2];
-    p->zero_point = r->out[0].zero_point;
+    p->zero_point = r->out->zero_point;
     (void)op_activation_range(r, flatbuffer_field_u8(r->f, r->options, OPTIONS_ACTIVATION, 0), &p->low, &p->high);
 }
 

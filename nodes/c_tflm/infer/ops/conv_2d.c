@@ -18,17 +18,17 @@ static uint32_t sums_n(uint32_t channels) {
     return channels + DOT_ROWS - 1;
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    const enum network_status status = op_filter_check(r, need, 0, &fields);
+static enum network_status check(struct op_read *r) {
+    const enum network_status status = op_filter_check(r, 0, &fields);
     if (status != NETWORK_OK) {
         return status;
     }
-    const struct op_tensor *weights = &r->in[1];
-    if (weights->shape[3] != r->in[0].shape[3]) {
+    const struct op_tensor *weights = r->in[1];
+    if (weights->shape[3] != r->in[0]->shape[3]) {
         return NETWORK_SHAPE; /* convolution by groups among it */
     }
     const uint32_t n = weights->shape[1] * weights->shape[2] * weights->shape[3];
-    need->scratch = 4 * sums_n(weights->shape[0]) + dot_size(n) + n;
+    r->need.scratch = 4 * sums_n(weights->shape[0]) + dot_size(n) + n;
     return n <= PRODUCTS_MAX ? NETWORK_OK : NETWORK_TOO_LARGE;
 }
 

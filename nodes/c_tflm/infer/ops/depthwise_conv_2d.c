@@ -8,18 +8,18 @@ enum { OPTIONS_MULTIPLIER = 3 };
 
 static const struct op_filter_fields fields = {.activation = 4, .dilation = 5};
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    const enum network_status status = op_filter_check(r, need, 3, &fields);
+static enum network_status check(struct op_read *r) {
+    const enum network_status status = op_filter_check(r, 3, &fields);
     if (status != NETWORK_OK) {
         return status;
     }
-    const struct op_tensor *weights = &r->in[1];
-    const uint32_t multiplier = weights->shape[3] / r->in[0].shape[3];
-    if (weights->shape[0] != 1 || weights->shape[3] % r->in[0].shape[3] != 0 ||
+    const struct op_tensor *weights = r->in[1];
+    const uint32_t multiplier = weights->shape[3] / r->in[0]->shape[3];
+    if (weights->shape[0] != 1 || weights->shape[3] % r->in[0]->shape[3] != 0 ||
         multiplier != flatbuffer_field_u32(r->f, r->options, OPTIONS_MULTIPLIER, 0)) {
         return NETWORK_SHAPE;
     }
-    need->scratch = r->out[0].shape[3] * (uint32_t)sizeof(int32_t);
+    r->need.scratch = r->out->shape[3] * (uint32_t)sizeof(int32_t);
     return weights->shape[1] * weights->shape[2] <= PRODUCTS_MAX ? NETWORK_OK : NETWORK_TOO_LARGE;
 }
 

@@ -9,16 +9,16 @@ struct dequantize {
     uint32_t elements;
 };
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    need->parameters = sizeof(struct dequantize);
+static enum network_status check(struct op_read *r) {
+    r->need.parameters = sizeof(struct dequantize);
     return op_unary_check(r, OP_INT8, OP_FLOAT32);
 }
 
 static void prepare(struct op_read *r, void *parameters) {
     struct dequantize *p = parameters;
-    p->scale = r->in[0].scale;
-    p->zero_point = r->in[0].zero_point;
-    p->elements = r->in[0].elements;
+    p->scale = r->in[0]->scale;
+    p->zero_point = r->in[0]->zero_point;
+    p->elements = r->in[0]->elements;
 }
 
 /* scale * steps in single precision, to even at a tie. */

@@ -1,177 +1,177 @@
 /* FULLY_CONNECTED: int8, one scale for the weights or one for each row, int32 bias or none. */
+#include <stddef.h>
+
 #include "dot.h"
 #include "op.h"
 
-static const uint8_t OPTIONS[] = {FLATBUFFER_U8 | 0 /* activation */, FLATBUFFER_U8 | 1 /* format of weights */};
+static const uint8_t OPTIONS[] = {FLATBUFFER_U8 + 0 /* activation */,
+                                  FLATBUFFER_UNUSED + FLATBUFFER_U8 + 1 /* format of weights */, FLATBUFFER_END};
 
 enum { IN = 0, WEIGHTS = 1, BIAS = 2 };
 enum { SCALE_TOLERANCE = 1 << 13 /* of 2^23 */ };
 
+struct row {
+    uint32_t twice; /* of the multiplier */
+    int16_t right;  /* one less than it is shifted to the right; below 0: ~(that to the left) */
+    uint16_t step;  /* rows from this to that of the next output: 0 if there is one for all */
+};
+
 struct fully_connected {
     const int8_t *weights; /* [outputs][inputs] */
     const uint8_t *bias;   /* [outputs] int32, little-endian, unaligned; NULL: none */
-    union {
-        int32_t one;
-        const struct quantized_multiplier *rows; /* behind this struct */
-    } multiplier;
     uint16_t inputs;
     uint16_t outputs;
-    int8_t shift; /* of the one multiplier */
-    bool per_row;
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t low; /* of the fused activation */
     int8_t high;
+    struct row rows[1]; /* or as many as outputs */
 };
 
-/* Their scale has to be that of the products, which the interpreter holds to a fiftieth of an output, and only where
- * there is one scale for all weights; here it is a thousandth of itself. */
-static bool bias_fits(const struct op_read *r) {
-    const uint32_t expected = single_product(r->in[IN].scale, r->in[WEIGHTS].scale);
-    return r->in[WEIGHTS].scales.count > 1 || r->in[BIAS].scale - expected + SCALE_TOLERANCE <= 2 * SCALE_TOLERANCE;
+/* Is the scale of a bias that of the products? The interpreter asks, where there is one scale for all weights, that
+ * they differ by no more than a fiftieth of the output's: so they do if both are a 64th of it or less, or differ by
+ * less than a thousandth of themselves, which is where larger ones are refused here. */
+static bool bias_fits(uint32_t scale, uint32_t product, uint32_t output) {
+    const uint32_t higher = scale > product ? scale : product; /* as bits, positive numbers have the same order */
+    return higher <= output - (6 << 23) || scale - product + SCALE_TOLERANCE <= 2 * SCALE_TOLERANCE;
 }
 
-/* Works out all parameters but those of each row. */
-static enum network_status read_layer(struct op_read *r, struct fully_connected *p) {
-    const struct op_tensor *in = &r->in[IN];
-    const struct op_tensor *weights = &r->in[WEIGHTS];
-    const struct op_tensor *out = &r->out[0];
-    if (r->inputs_n > 3 || !r->has_in[WEIGHTS] || in->data.count != 0 || weights->data.count == 0) {
+/* The multipliers; false if the weights' quantisation does not fit. `product` is the scale of products with one scale
+ * for all weights. */
+static bool read_rows(const struct op_read *r, struct row *row, uint32_t product, bool all) {
+    const struct op_tensor *weights = r->in[WEIGHTS];
+    const uint32_t rows_n = weights->scales.count;
+    const bool several = rows_n > 1;
+    if (weights->zero_point != 0 || (several && weights->dimension != 0)) {
+        return false;
+    }
+    uint32_t i = 0;
+    do {
+        struct quantized_multiplier m;
+        uint32_t a = product;
+        uint32_t b = SCALE_ONE;
+        if (several) {
+            a = r->in[IN]->scale;
+            b = flatbuffer_element(r->f, weights->scales, i);
+        }
+        if (!multiplier_of_scales(a, b, r->out->scale, &m)) {
+            return false;
+        }
+        row->twice = (uint32_t)m.multiplier * 2;
+        row->right = (int16_t)~m.shift;
+        row->step = several;
+        row += all;
+    } while (++i != rows_n);
+    return true;
+}
+
+/* Works out all parameters, those of each row where `all`. */
+static enum network_status read_layer(struct op_read *r, struct fully_connected *p, bool all) {
+    const struct op_tensor *in = r->in[IN];
+    const struct op_tensor *weights = r->in[WEIGHTS];
+    const struct op_tensor *out = r->out;
+    if (r->in[WEIGHTS] == NULL || in->values != NULL || weights->values == NULL) {
         return NETWORK_GRAPH;
     }
-    if (in->type != OP_INT8 || weights->type != OP_INT8 || out->type != OP_INT8) {
+    if ((in->type & weights->type & out->type) != OP_INT8) { /* whose bits no other type has */
         return NETWORK_TYPE;
     }
     p->inputs = (uint16_t)in->elements;
     p->outputs = (uint16_t)out->elements;
-    if (in->elements != p->inputs || out->elements != p->outputs) {
+    if ((in->elements | out->elements) > UINT16_MAX) {
         return NETWORK_TOO_LARGE;
     }
-    if (weights->rank != 2 || weights->shape[1] != p->inputs || weights->shape[0] != p->outputs) {
+    if (weights->sizes.count != 2 || weights->shape[1] != in->elements || weights->shape[0] != out->elements) {
         return NETWORK_SHAPE;
     }
-    p->per_row = weights->scales.count > 1;
-    struct quantized_multiplier one;
-    if (weights->zero_point != 0 || (p->per_row && weights->dimension != 0) ||
-        !multiplier_of_scales(in->scale, weights->scale, out->scale, false, &one)) {
-        return NETWORK_QUANTIZATION;
-    }
-    p->multiplier.one = one.multiplier;
-    p->shift = (int8_t)one.shift;
     p->input_zero_point = (int8_t)in->zero_point;
     p->output_zero_point = (int8_t)out->zero_point;
-    p->weights = (const int8_t *)op_data(r, weights);
+    p->weights = (const int8_t *)weights->values;
     p->bias = NULL;
-    if (r->has_in[BIAS]) {
-        const struct op_tensor *bias = &r->in[BIAS];
-        p->bias = op_data(r, bias);
+    const uint32_t product = single_product(in->scale, weights->scale);
+    const struct op_tensor *bias = r->in[BIAS];
+    const uint32_t rows_n = weights->scales.count;
+    if (bias != NULL) {
         if (bias->type != OP_INT32) {
             return NETWORK_TYPE;
         }
-        if (bias->elements != p->outputs || bias->data.count == 0) {
+        if (bias->elements != out->elements || bias->values == NULL) {
             return NETWORK_SHAPE;
         }
-        if (!bias_fits(r)) {
+        if (rows_n == 1 && !bias_fits(bias->scale, product, out->scale)) {
             return NETWORK_QUANTIZATION;
         }
+        p->bias = bias->values;
     }
-    struct {
-        uint32_t activation, weights_format;
-    } options;
-    flatbuffer_read(r->f, r->options, OPTIONS, sizeof OPTIONS, &options);
-    if (options.weights_format != 0) {
-        return NETWORK_OPTIONS;
+    r->need.scratch = dot_size(in->elements);
+    r->need.parameters = (uint32_t)(sizeof *p + (rows_n - 1) * sizeof(struct row));
+    if (!read_rows(r, p->rows, product, all)) {
+        return NETWORK_QUANTIZATION;
     }
-    int16_t low, high;
-    const enum network_status status = op_activation_range(r, (uint8_t)options.activation, &low, &high);
-    if (status == NETWORK_OK) {
-        p->low = (int8_t)low;
-        p->high = (int8_t)high;
-    }
-    return status;
+    uint32_t activation;
+    flatbuffer_read(r->f, r->options, OPTIONS, &activation);
+    return op_activation_range(r, activation, &p->low, &p->high);
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
+static enum network_status check(struct op_read *r) {
     struct fully_connected layer;
-    const enum network_status status = read_layer(r, &layer);
-    if (status != NETWORK_OK) {
-        return status;
-    }
-    need->scratch = dot_size(layer.inputs);
-    need->parameters = (uint32_t)sizeof layer;
-    if (!layer.per_row) {
-        return NETWORK_OK;
-    }
-    need->parameters += layer.outputs * (uint32_t)sizeof(struct quantized_multiplier);
-    return op_row_multipliers(r, &r->in[WEIGHTS], NULL) ? NETWORK_OK : NETWORK_QUANTIZATION;
+    return read_layer(r, &layer, false);
 }
 
 static void prepare(struct op_read *r, void *parameters) {
-    struct fully_connected *p = parameters;
-    (void)read_layer(r, p);
-    if (p->per_row) {
-        struct quantized_multiplier *rows = (struct quantized_multiplier *)(p + 1);
-        (void)op_row_multipliers(r, &r->in[WEIGHTS], rows);
-        p->multiplier.rows = rows;
-    }
+    (void)read_layer(r, parameters, true);
 }
 
-static inline int8_t clamped(const struct fully_connected *p, int32_t scaled) {
-    const int32_t y = (int32_t)((uint32_t)scaled + (uint32_t)(int32_t)p->output_zero_point);
-    const int32_t least = y < p->low ? p->low : y;
-    return (int8_t)(least > p->high ? p->high : least);
-}
-
-/* From sums of products to outputs: `n` rows from `row` on. Sums wrap, as the interpreter's do. */
-static __attribute__((noinline)) void finish(const struct fully_connected *p, const int32_t *sums, uint32_t row,
+/* From sums of products to outputs: `n` rows from `at` on. Sums wrap, as the interpreter's do. */
+static __attribute__((noinline)) void finish(const struct fully_connected *p, uint32_t at, const int32_t *sums,
                                              int8_t *restrict out, uint32_t n) {
-    const struct quantized_multiplier *m = p->per_row ? p->multiplier.rows + row : NULL;
-    const uint8_t *bias = p->bias != NULL ? p->bias + 4 * row : NULL;
-    int32_t multiplier = p->multiplier.one, shift = p->shift;
+    const uint32_t step = p->rows[0].step;
+    const struct row *row = p->rows + at * step;
+    const uint8_t *bias = p->bias == NULL ? NULL : p->bias + 4 * at;
+    const int32_t zero_point = p->output_zero_point;
+    const bool narrow = p->high - p->low != INT8_MAX - INT8_MIN;
     const int8_t *end = out + n;
-    if (p->bias != NULL && !p->per_row && shift < 0) { /* nearly always: a loop without questions */
-        const int32_t right = ~shift;
-        do {
-            const int32_t high = multiply_high((int32_t)((uint32_t)*sums++ + little_u32(bias)), multiplier);
-            bias += 4;
-            *out++ = clamped(p, shift_right(high, right));
-        } while (out != end);
-        return;
-    }
     do {
-        uint32_t sum = (uint32_t)*sums++;
-        if (p->bias != NULL) {
-            sum += little_u32(bias);
+        int32_t x = *sums++;
+        int32_t y;
+        if (bias != NULL) {
+            x = (int32_t)((uint32_t)x + little_u32(bias));
             bias += 4;
         }
-        if (p->per_row) {
-            multiplier = m->multiplier;
-            shift = m++->shift;
+        if (row->right >= 0) {
+            /* As shift_right does, and the zero point added in its last step. */
+            x = multiply_high(x, row->twice);
+            x = (x - (x < 0)) >> row->right;
+            y = 2 * zero_point + 1;
+        } else {
+            x = multiply_high((int32_t)((uint32_t)x << ~row->right), row->twice);
+            x = (int32_t)((uint32_t)x + (uint32_t)zero_point);
+            y = x;
         }
-        *out++ = clamped(p, multiply_twice_rounded((int32_t)sum, (struct quantized_multiplier){multiplier, shift}));
+        y = half_sum_int8(x, y);
+        row += step;
+        if (narrow) {
+            y = y < p->low ? p->low : y > p->high ? p->high : y;
+        }
+        *out++ = (int8_t)y;
     } while (out != end);
 }
 
+/* The last rows may be multiplied twice, and where there are few of them, one DOT_ROWS times. */
 static void run(const void *parameters, const struct op_buffers *b) {
     const struct fully_connected *p = parameters;
     const uint32_t inputs = p->inputs;
+    const uint32_t together = p->outputs < DOT_ROWS ? 1 : DOT_ROWS;
+    const uint32_t last = p->outputs - together;
     int8_t *out = b->out;
     dot_unpack(b->scratch, b->in[0], inputs, p->input_zero_point);
-    for (uint32_t row = 0; row < p->outputs;) {
+    for (uint32_t at = 0;; at = at + together < last ? at + together : last) {
         int32_t sums[DOT_ROWS];
-        uint32_t first = row; /* of the rows multiplied */
-        uint32_t stride = inputs;
-        uint32_t next = row + DOT_ROWS;
-        if (p->outputs < DOT_ROWS) {
-            stride = 0;
-            next = row + 1;
-        } else if (next > p->outputs) {
-            next = p->outputs;
-            first = next - DOT_ROWS;
+        dot_rows(p->weights + at * inputs, together == 1 ? 0 : inputs, b->scratch, inputs, sums);
+        finish(p, at, sums, out + at, together);
+        if (at == last) {
+            return;
         }
-        dot_rows(p->weights + first * inputs, stride, b->scratch, inputs, sums);
-        finish(p, &sums[row - first], row, out + row, next - row);
-        row = next;
     }
 }
 

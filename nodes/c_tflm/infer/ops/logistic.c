@@ -15,20 +15,23 @@ struct logistic {
 /* False for a scale so small that the interpreter has no multiplier for it. */
 static bool read_multiplier(const struct op_read *r, struct logistic *p) {
     const uint32_t unit = scale_times_power(SCALE_ONE, INPUT_BITS - 31);
-    if (!multiplier_of_ratio(r->in[0].scale, unit, &p->multiplier)) {
+    if (!multiplier_of_ratio(r->in[0]->scale, unit, &p->multiplier)) {
         p->radius = 0; /* one step is eight or more */
         return true;
+    }
+    if (p->multiplier.shift == SHIFT_MIN) {
+        p->multiplier = (struct quantized_multiplier){0, 0};
     }
     const int32_t shift = p->multiplier.shift;
     p->radius = shift < 0 ? 0 : (int32_t)(((UINT32_C(1) << INPUT_BITS) - 1) << (31 - INPUT_BITS) >> shift);
     return shift >= 0;
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
+static enum network_status check(struct op_read *r) {
     struct logistic unused;
     const enum network_status status = op_unary_check(r, OP_INT8, OP_INT8);
-    need->parameters = sizeof(struct logistic);
-    need->in_place = true;
+    r->need.parameters = sizeof(struct logistic);
+    r->need.in_place = true;
     if (status != NETWORK_OK) {
         return status;
     }
@@ -38,8 +41,8 @@ static enum network_status check(struct op_read *r, struct op_need *need) {
 static void prepare(struct op_read *r, void *parameters) {
     struct logistic *p = parameters;
     (void)read_multiplier(r, p);
-    p->zero_point = r->in[0].zero_point;
-    p->elements = r->in[0].elements;
+    p->zero_point = r->in[0]->zero_point;
+    p->elements = r->in[0]->elements;
 }
 
 /* Of x as Q4, as Q0. */

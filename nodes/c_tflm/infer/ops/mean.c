@@ -14,20 +14,20 @@ struct mean {
 };
 
 static bool axes_are_height_and_width(const struct op_read *r) {
-    const struct op_tensor *axes = &r->in[1];
+    const struct op_tensor *axes = r->in[1];
     uint32_t seen = 0;
     for (uint32_t i = 0; i < axes->elements && i < 2; i++) {
-        const int32_t axis = op_int32(r, axes, i);
+        const int32_t axis = op_int32(axes, i);
         seen |= axis == 1 || axis == -3 ? 1u : axis == 2 || axis == -2 ? 2u : 4u;
     }
     return axes->elements == 2 && seen == 3;
 }
 
 static bool shapes_fit(const struct op_read *r) {
-    const struct op_tensor *in = &r->in[0];
-    const struct op_tensor *out = &r->out[0];
+    const struct op_tensor *in = r->in[0];
+    const struct op_tensor *out = r->out;
     const bool keep = flatbuffer_field_u8(r->f, r->options, OPTIONS_KEEP, 0) != 0;
-    return in->rank == 4 && out->rank == (keep ? 4 : 2) && out->shape[0] == in->shape[0] &&
+    return in->sizes.count == 4 && out->sizes.count == (keep ? 4 : 2) && out->shape[0] == in->shape[0] &&
            out->shape[keep ? 3 : 1] == in->shape[3] && out->elements == in->shape[0] * in->shape[3];
 }
 
@@ -44,28 +44,28 @@ static uint32_t quotient_of(uint32_t x, uint32_t shift, uint32_t divisor) {
 
 /* The interpreter divides the multiplier by the number of pixels, with as many bits to spare as that number has. */
 static bool multiplier_of_mean(const struct op_read *r, struct quantized_multiplier *m) {
-    const uint32_t pixels = r->in[0].shape[1] * r->in[0].shape[2];
-    if (!multiplier_of_ratio(r->in[0].scale, r->out[0].scale, m)) {
+    const uint32_t pixels = r->in[0]->shape[1] * r->in[0]->shape[2];
+    if (!multiplier_of_ratio(r->in[0]->scale, r->out->scale, m)) {
         return false;
     }
     uint32_t bits = 0;
     while (pixels >> (bits + 1) != 0) {
         bits++;
     }
-    const uint32_t most = (uint32_t)(31 + m->shift);
+    const uint32_t most = m->shift < -31 ? 0 : (uint32_t)(31 + m->shift);
     bits = bits < most ? bits : most;
     m->multiplier = (int32_t)quotient_of((uint32_t)m->multiplier, bits, pixels);
     m->shift -= (int32_t)bits;
     return true;
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
+static enum network_status check(struct op_read *r) {
     struct quantized_multiplier unused;
-    const struct op_tensor *in = &r->in[0];
-    if (r->inputs_n != 2 || !r->has_in[1] || in->data.count != 0 || r->in[1].data.count == 0) {
+    const struct op_tensor *in = r->in[0];
+    if (r->inputs.count != 2 || r->in[1] == NULL || in->values != NULL || r->in[1]->values == NULL) {
         return NETWORK_GRAPH;
     }
-    if (in->type != OP_INT8 || r->out[0].type != OP_INT8 || r->in[1].type != OP_INT32) {
+    if (in->type != OP_INT8 || r->out->type != OP_INT8 || r->in[1]->type != OP_INT32) {
         return NETWORK_TYPE;
     }
     if (!shapes_fit(r)) {
@@ -74,7 +74,7 @@ static enum network_status check(struct op_read *r, struct op_need *need) {
     if (!axes_are_height_and_width(r)) {
         return NETWORK_OPTIONS;
     }
-    need->parameters = sizeof(struct mean);
+    r->need.parameters = sizeof(struct mean);
     if (in->elements > VALUES_MAX) {
         return NETWORK_TOO_LARGE;
     }
@@ -83,13 +83,13 @@ static enum network_status check(struct op_read *r, struct op_need *need) {
 
 static void prepare(struct op_read *r, void *parameters) {
     struct mean *p = parameters;
-    const struct op_tensor *in = &r->in[0];
+    const struct op_tensor *in = r->in[0];
     (void)multiplier_of_mean(r, &p->multiplier);
     p->batches = in->shape[0];
     p->pixels = in->shape[1] * in->shape[2];
     p->channels = in->shape[3];
     p->input_zero_point = (int16_t)in->zero_point;
-    p->output_zero_point = (int16_t)r->out[0].zero_point;
+    p->output_zero_point = (int16_t)r->out->zero_point;
 }
 
 static void run(const void *parameters, const struct op_buffers *b) {

@@ -14,30 +14,30 @@ struct quantize {
     bool from_float;
 };
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    const struct op_tensor *in = &r->in[0];
-    const struct op_tensor *out = &r->out[0];
+static enum network_status check(struct op_read *r) {
+    const struct op_tensor *in = r->in[0];
+    const struct op_tensor *out = r->out;
     struct quantized_multiplier unused;
     const enum network_status status = op_unary_check(r, in->type == OP_FLOAT32 ? OP_FLOAT32 : OP_INT8, OP_INT8);
     if (status != NETWORK_OK) {
         return status;
     }
-    need->parameters = sizeof(struct quantize);
-    need->in_place = true; /* no value is written before it is read, though it shrinks */
+    r->need.parameters = sizeof(struct quantize);
+    r->need.in_place = true; /* no value is written before it is read, though it shrinks */
     const bool fits = in->type == OP_FLOAT32 || multiplier_of_ratio(in->scale, out->scale, &unused);
     return fits ? NETWORK_OK : NETWORK_QUANTIZATION;
 }
 
 static void prepare(struct op_read *r, void *parameters) {
     struct quantize *p = parameters;
-    p->from_float = r->in[0].type == OP_FLOAT32;
+    p->from_float = r->in[0]->type == OP_FLOAT32;
     if (!p->from_float) {
-        (void)multiplier_of_ratio(r->in[0].scale, r->out[0].scale, &p->multiplier);
+        (void)multiplier_of_ratio(r->in[0]->scale, r->out->scale, &p->multiplier);
     }
-    p->scale = r->out[0].scale;
-    p->elements = r->out[0].elements;
-    p->input_zero_point = (int16_t)r->in[0].zero_point;
-    p->output_zero_point = (int16_t)r->out[0].zero_point;
+    p->scale = r->out->scale;
+    p->elements = r->out->elements;
+    p->input_zero_point = (int16_t)r->in[0]->zero_point;
+    p->output_zero_point = (int16_t)r->out->zero_point;
 }
 
 /* a / b in single precision, then rounded to a whole number half away from zero; for floats without sign, b a usable

@@ -5,24 +5,24 @@
 
 enum { INPUT = 0, NEW_SHAPE = 1 };
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    if (r->inputs_n < 1 || r->inputs_n > 2 || r->in[INPUT].data.count != 0) {
+static enum network_status check(struct op_read *r) {
+    if (r->inputs.count > 2 || r->in[INPUT]->values != NULL) {
         return NETWORK_GRAPH;
     }
-    if (r->inputs_n == 2 && r->has_in[NEW_SHAPE] && r->in[NEW_SHAPE].data.count == 0) {
+    if (r->in[NEW_SHAPE] != NULL && r->in[NEW_SHAPE]->values == NULL) {
         return NETWORK_GRAPH; /* a shape that is only known when it runs */
     }
-    if (r->in[INPUT].type != OP_INT8 || r->out[0].type != OP_INT8) {
+    if (r->in[INPUT]->type != OP_INT8 || r->out->type != OP_INT8) {
         return NETWORK_TYPE;
     }
-    need->parameters = sizeof(uint32_t);
-    need->in_place = true;
-    return r->in[INPUT].elements == r->out[0].elements ? NETWORK_OK : NETWORK_SHAPE;
+    r->need.parameters = sizeof(uint32_t);
+    r->need.in_place = true;
+    return r->in[INPUT]->elements == r->out->elements ? NETWORK_OK : NETWORK_SHAPE;
 }
 
 static void prepare(struct op_read *r, void *parameters) {
     uint32_t *n = parameters;
-    *n = r->out[0].elements;
+    *n = r->out->elements;
 }
 
 static void run(const void *parameters, const struct op_buffers *b) {

@@ -24,7 +24,7 @@ static bool read_multiplier(const struct op_read *r, struct softmax *p) {
     if (!scale_is_usable(beta)) {
         return false;
     }
-    if (!multiplier_of_scales(r->in[0].scale, beta, unit, true, &m)) {
+    if (!multiplier_of_scales(r->in[0]->scale, beta, unit, &m)) {
         m.multiplier = INT32_MAX; /* so steep that the largest value alone counts */
         m.shift = 31;
     }
@@ -34,23 +34,24 @@ static bool read_multiplier(const struct op_read *r, struct softmax *p) {
     return m.shift >= 1;
 }
 
-static enum network_status check(struct op_read *r, struct op_need *need) {
-    const struct op_tensor *in = &r->in[0];
-    const struct op_tensor *out = &r->out[0];
+static enum network_status check(struct op_read *r) {
+    const struct op_tensor *in = r->in[0];
+    const struct op_tensor *out = r->out;
     struct softmax unused;
     const enum network_status status = op_unary_check(r, OP_INT8, OP_INT8);
     if (status != NETWORK_OK) {
         return status;
     }
-    if (in->rank == 0 || in->rank != out->rank || in->shape[in->rank - 1] != out->shape[in->rank - 1]) {
+    if (in->sizes.count == 0 || in->sizes.count != out->sizes.count ||
+        in->shape[in->sizes.count - 1] != out->shape[in->sizes.count - 1]) {
         return NETWORK_SHAPE;
     }
     if (!op_unary_gives_fractions(r)) {
         return NETWORK_QUANTIZATION;
     }
-    need->parameters = sizeof(struct softmax);
-    need->in_place = true;
-    if (in->shape[in->rank - 1] > VALUES_MAX) {
+    r->need.parameters = sizeof(struct softmax);
+    r->need.in_place = true;
+    if (in->shape[in->sizes.count - 1] > VALUES_MAX) {
         return NETWORK_TOO_LARGE;
     }
     return read_multiplier(r, &unused) ? NETWORK_OK : NETWORK_OPTIONS;
@@ -59,8 +60,8 @@ static enum network_status check(struct op_read *r, struct op_need *need) {
 static void prepare(struct op_read *r, void *parameters) {
     struct softmax *p = parameters;
     (void)read_multiplier(r, p);
-    p->values = r->in[0].shape[r->in[0].rank - 1];
-    p->rows = r->in[0].elements / p->values;
+    p->values = r->in[0]->shape[r->in[0]->sizes.count - 1];
+    p->rows = r->in[0]->elements / p->values;
 }
 
 /* As Q0. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "ed25519_verify.h"
+#include "node_parts.h"
 #include "node_state.h"
 #include "semihost.h"
 
@@ -15,7 +15,6 @@ enum { SAMPLES = 128, CHANNELS = 6, WAKES = 400, WINDOWS_MAX = 128, WAKE_MS = 60
 static BENCH_BUFFER int16_t samples[SAMPLES * CHANNELS];
 static BENCH_BUFFER int16_t windows[WINDOWS_MAX][SAMPLES * CHANNELS];
 static BENCH_BUFFER uint8_t answers[16 << 10];
-static BENCH_BUFFER uint8_t image[8 << 10];
 
 /* The board. */
 static struct {
@@ -117,12 +116,7 @@ static const struct port port = {
     .current_na = {1400, 3900000, 8000000, 12000000},
 };
 
-/* Nothing is offered here; but what takes an image and checks its signature belongs to a firmware. */
-static const uint8_t public_key[ED25519_KEY];
-static const struct image_rules rules = {
-    .board = "bench", .public_key = public_key, .verify = ed25519_verify, .running = -1};
-
-static const struct node_config config = {
+static struct node_config config = {
     .kid = {0x7f, 0x3a, 0x01, 0xc2},
     .secret = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
     .hardware = "bench",
@@ -135,21 +129,7 @@ static const struct node_config config = {
     .flag_repeat = 1,
     .feature_set = FEATURE_SET_STATISTICS,
     .learner = &state_learner,
-    .rules = &rules,
-    .updates = &NODE_UPDATES,
 };
-
-/* NULL: `model.image` has no byte, and the node goes by what it learns. */
-static struct model *open_model(void) {
-    const size_t size = bench_load("model.image", image, sizeof image);
-    if (size == 0) {
-        return NULL;
-    }
-    if (model_open(&state_model, image, size, state_model_memory, sizeof state_model_memory) != MODEL_OK) {
-        semihost_exit(BENCH_REFUSED);
-    }
-    return &state_model;
-}
 
 static void wake(uint32_t nothing) {
     const uint32_t sent = board.sent;
@@ -174,8 +154,10 @@ int main(void) {
     counter_init();
     const uint32_t nothing = bench_nothing();
     bench_paint();
+    config.rules = bench_parts.rules;
+    config.updates = bench_parts.updates;
     if (!ceiling_provision(&port) ||
-        node_init(&state_node, &config, &port, open_model(), samples, &state_kept) != NODE_RUNNING) {
+        node_init(&state_node, &config, &port, bench_parts.open_model(), samples, &state_kept) != NODE_RUNNING) {
         return BENCH_REFUSED;
     }
     for (uint32_t i = 0; i < WAKES; i++) {

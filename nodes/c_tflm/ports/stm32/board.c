@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "board_update.h"
 #include "ceiling.h"
 #include "chip.h"
 #include "cortex.h"
@@ -21,9 +22,16 @@ static enum sample_status port_sample(void *context, int16_t *out, uint16_t samp
     return status;
 }
 
+static bool has_module(const struct board *board) {
+    return board->config.line == LINE_MODULE;
+}
+
 static bool port_send(void *context, const uint8_t *envelope, size_t n) {
     struct board *board = context;
     time_pace(board->time, PACE_RADIO);
+    if (has_module(board) && !module_open(&board->module)) {
+        return false;
+    }
     return cobs_uart_send(board->registers, &board->line, envelope, n);
 }
 
@@ -99,36 +107,45 @@ struct port board_port(struct board *board) {
         .restart = port_restart,
         .storage = port_storage,
     };
-    memcpy(port.current_na, CHIP_CURRENT_NA, sizeof port.current_na);
+    memcpy(port.current_na, chip_current_na(&board->config), sizeof port.current_na);
     return port;
 }
 
-static const struct config_page *find_config(struct board *board) {
+static bool find_config(struct board *board) {
     bool refused;
     uint32_t size;
-    const void *payload = board_payload(board, STORE_CONFIG, &size, &refused);
-    const struct config_page *config = payload;
-    return payload != NULL && size >= sizeof *config && config_page_valid(config) ? config : NULL;
+    const uint8_t *payload = board_payload(board, STORE_CONFIG, &size, &refused);
+    return payload != NULL && config_page_read(&board->config, payload, size);
 }
 
-enum board_fault board_start(struct board *board, const struct registers *r, struct timebase *time) {
+enum board_fault board_start(struct board *board, const struct registers *r, struct timebase *time,
+                             struct board_trial trial) {
     memset(board, 0, sizeof *board);
     board->registers = r;
     board->time = time;
-    board->config = find_config(board);
-    if (board->config == NULL) {
+    board->trial = trial;
+    board_rules(board);
+    if (!find_config(board)) {
         return BOARD_NO_CONFIG;
     }
+    const uint32_t line = chip_line_base(board->config.line);
     board->persist = persist_open(r);
-    board->source = source_open(r, board->config, time);
+    board->source = source_open(r, &board->config, time);
     if (board->source == NULL) {
         return BOARD_NO_SENSOR;
     }
-    if (!cobs_uart_start(r, &board->line, chip_line_base(), chip_uart_clock_hz(), board->config->baud)) {
+    if (line == 0 || !cobs_uart_start(r, &board->line, line, chip_uart_clock_hz(), board->config.baud)) {
         return BOARD_NO_LINE;
     }
     chip_uart_listen(r);
     return BOARD_OK;
+}
+
+void board_rest(struct board *board) {
+    if (has_module(board)) {
+        time_pace(board->time, PACE_RADIO);
+        module_close(&board->module);
+    }
 }
 
 bool board_provision(struct board *board, const struct port *port) {
@@ -136,9 +153,22 @@ bool board_provision(struct board *board, const struct port *port) {
     return !persist_is_fresh(board->persist) || (ceiling_provision(port) && persist_used(board->persist));
 }
 
-struct node_config board_node_config(const struct config_page *page, const struct model *model, bool model_broken,
+/* What the manifest of this very firmware says; 0: it lies alone. */
+static uint32_t firmware_counter(struct board *board) {
+    const struct slots slots = {&BOARD_STORE, board, STORE_FIRMWARE};
+    struct slot_state state;
+    if (board->rules.running < 0) {
+        return 0;
+    }
+    slots_read(&slots, (uint8_t)board->rules.running, &state);
+    return state.whole ? image_counter(&state.manifest) : 0;
+}
+
+struct node_config board_node_config(struct board *board, const struct model *model, bool model_broken,
                                      struct learner *learner, uint8_t reset_cause, const char *firmware) {
+    const struct config_page *page = &board->config;
     const uint16_t wanted = model != NULL ? model->samples : SAMPLES_DEFAULT;
+    const uint16_t samples = page->samples != 0 ? page->samples : wanted;
     const uint8_t most = model != NULL ? model->channels : NODE_CHANNELS_MAX;
     struct node_config config = {
         .hardware = page->hardware,
@@ -146,15 +176,23 @@ struct node_config board_node_config(const struct config_page *page, const struc
         .wake_ms = page->wake_ms,
         .heartbeat_ms = page->heartbeat_ms,
         .listen_ms = page->listen_ms,
-        .samples = page->samples != 0 ? page->samples : wanted,
+        .samples = samples,
         .channels = page->channels < most ? page->channels : most,
         .reset_cause = reset_cause,
         .window_every = page->window_every,
         .flag_repeat = page->flag_repeat,
         .model_broken = model_broken,
+        .feature_set = model != NULL ? model->feature_set : page->feature_set,
         .rate_millihz = page->rate_millihz,
+        .short_samples = page->short_samples < samples ? page->short_samples : 0,
+        .whole_every = page->whole_every,
         .learner = page->learn != 0 ? learner : NULL,
         .setup = {.windows = page->learn},
+        .radio_min_mv = page->radio_min_mv,
+        .firmware_counter = firmware_counter(board),
+        .slot = board->rules.running > 0 ? (uint8_t)board->rules.running : 0,
+        .rules = &board->rules,
+        .updates = &NODE_UPDATES,
     };
     memcpy(config.kid, page->kid, sizeof config.kid);
     memcpy(config.secret, page->secret, sizeof config.secret);

@@ -39,23 +39,3 @@ const struct port_store BOARD_STORE = {
     .erase = store_erase,
     .write = store_write,
 };
-
-const uint8_t *board_payload(struct board *board, enum store store, uint32_t *size, bool *refused) {
-    const struct slots slots = {&BOARD_STORE, board, store};
-    const struct image_rules rules = {
-        .board = CHIP_BOARD,
-        .unsigned_stores = 1 << STORE_CONFIG | 1 << STORE_MODEL, /* who can write them has the board in his hands */
-        .running = -1,
-    };
-    enum image_reply why[STORE_SLOTS];
-    struct slot_state state;
-    const int slot = slots_choose(&slots, &rules, why);
-    *refused = slot < 0 && (why[0] != IMAGE_OK || why[1] != IMAGE_OK);
-    if (slot < 0) {
-        *size = 0;
-        return NULL;
-    }
-    slots_read(&slots, (uint8_t)slot, &state);
-    *size = image_size(&state.manifest);
-    return flash_memory(board->registers, chip_store_address(store, (uint8_t)slot) + CHIP_STORE_HEAD);
-}

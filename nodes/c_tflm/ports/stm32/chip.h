@@ -2,6 +2,8 @@
 #ifndef STETHOS_CHIP_H
 #define STETHOS_CHIP_H
 
+#include "config_page.h"
+#include "image.h"
 #include "port.h"
 #include "registers.h"
 
@@ -18,13 +20,25 @@ void chip_lamp(const struct registers *r, bool on);
 
 uint16_t chip_supply_mv(const struct registers *r);
 
-/* The serial port to the gateway, and the one that feeds samples in an emulator. */
-uint32_t chip_line_base(void);
+/* The serial port to the gateway (enum config_line), 0: this chip has none such; and the one that feeds samples in an
+ * emulator. */
+uint32_t chip_line_base(uint8_t line);
 uint32_t chip_feed_base(void);
 uint32_t chip_uart_clock_hz(void);
-void chip_uart_listen(const struct registers *r); /* lets the interrupts of both pend */
 
-/* Mean supply current in each activity, in nA. */
-extern const uint32_t CHIP_CURRENT_NA[ACTIVITIES];
+/* The pin that keeps the radio module awake. */
+void chip_module_wake(const struct registers *r, bool awake);
+
+void chip_uart_listen(const struct registers *r); /* lets the interrupts of all pend */
+
+/* Mean supply current in each activity, in nA, with the sensor and the line that the configuration names:
+ * gateway/energy. */
+const uint32_t *chip_current_na(const struct config_page *config);
+
+/* The slot that this firmware runs from; -1: it lies alone. */
+int8_t chip_running_slot(const struct registers *r);
+
+/* Key and function that signatures are verified with, where the chip has them; else `rules` stays as it is. */
+void chip_signing(struct image_rules *rules);
 
 #endif

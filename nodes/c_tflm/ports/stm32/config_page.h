@@ -1,5 +1,6 @@
 /* The configuration of a node, as it lies in its slot of the flash (core/store.h): what provisioning writes
- * (provision.py), so that one firmware serves every node. Little-endian; under one version the layout stays. */
+ * (provision.py), so that one firmware serves every node. Little-endian; under one version the layout stays, and may
+ * grow at its end: what a shorter page does not have is 0. */
 #ifndef STETHOS_CONFIG_PAGE_H
 #define STETHOS_CONFIG_PAGE_H
 
@@ -9,7 +10,10 @@
 
 enum config_sensor { SENSOR_NONE, SENSOR_LSM6DSL, SENSOR_MPU6050, SENSOR_LIS2DW12, SENSORS };
 
-enum { CONFIG_VERSION = 1, CONFIG_TEXT = 24 };
+/* How frames get to the gateway; a chip need not have all (chip.h). */
+enum config_line { LINE_USART, LINE_LPUART, LINE_MODULE, LINES };
+
+enum { CONFIG_VERSION = 1, CONFIG_TEXT = 24, CONFIG_SIZE_MIN = 88 };
 
 struct config_page {
     uint32_t magic; /* "STCF" */
@@ -28,11 +32,17 @@ struct config_page {
     uint8_t channels;
     uint8_t sensor;
     uint16_t learn; /* windows to learn from what is normal; 0: no learner */
-    uint8_t reserved[4];
+    uint8_t line;
+    uint8_t feature_set;            /* without a model; 0: statistics */
+    uint16_t radio_min_mv;          /* below it nothing is sent; 0: always send */
     char hardware[CONFIG_TEXT + 4]; /* ends in a zero */
+    uint16_t short_samples;         /* look at so many first; 0: always at the whole window */
+    uint8_t whole_every;            /* all the same at the whole window in every n-th wake; 0: as the core has it */
+    uint8_t reserved[5];
 };
 
-/* True: of this version, and within what the core takes. Its slot has said already that it is whole. */
-bool config_page_valid(const struct config_page *page);
+/* A page of `size` bytes. False: not of this version, or not within what the core takes. Its slot has said already that
+ * it is whole. */
+bool config_page_read(struct config_page *out, const uint8_t *page, uint32_t size);
 
 #endif

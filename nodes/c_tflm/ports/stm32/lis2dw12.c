@@ -15,6 +15,7 @@ enum {
     FIFO_SAMPLES = 0x2F,
 };
 enum { BDU_ADD_INC = 0x0C, LOW_POWER_4 = 0x03, CONTINUOUS = 0xC0, OVERRUN = 0x40, DIFF = 0x3F, FRAME = 6 };
+enum { TOP = 32764 }; /* of 14 bits */
 enum { CODE_MIN = 4, CODE_MAX = 9, RATE_MIN = 50000 };
 
 static bool set(const struct sensor_at *at, uint8_t number, uint8_t value) {
@@ -78,7 +79,7 @@ static bool drain(const struct sensor_at *at, int16_t *out, uint16_t frames, uin
             return false;
         }
         for (uint8_t channel = 0; channel < channels; channel++) {
-            out[channel] = axes[channel];
+            out[channel] = axes[channel] >= TOP ? INT16_MAX : axes[channel]; /* as the contract knows a saturated one */
         }
     }
     return true;

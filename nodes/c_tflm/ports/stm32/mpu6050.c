@@ -21,7 +21,7 @@ enum {
     FIFO_R_W = 0x74,
     WHO_AM_I = 0x75,
 };
-enum { ASLEEP = 0x40, CLOCK_PLL = 0x01, GYROS_OFF = 0x07, FILTER_184 = 0x01, OVERFLOW = 0x10, BYTES_A_READ = 240 };
+enum { ASLEEP = 0x40, CLOCK_OWN = 0x00, CLOCK_PLL = 0x01, GYROS_OFF = 0x07, OVERFLOW = 0x10, BYTES_A_READ = 240 };
 enum { READINGS = 5, PERIOD_MS = 5, WITHIN_PERCENT = 14 };
 
 static bool set(const struct sensor_at *at, uint8_t number, uint8_t value) {
@@ -105,13 +105,25 @@ static bool self_test(const struct sensor_at *at) {
     return stop(at) && passed;
 }
 
-/* 1 kHz, divided. */
+/* The widest filter that lets through little above half the rate: 184, 94, 44, 21, 10 Hz, else 5. */
+static uint8_t filter_for(uint32_t divider) {
+    static const uint8_t DIVIDERS[] = {2, 5, 11, 23, 50}; /* up to which it is that one */
+    uint8_t code = 1;
+    while (code <= sizeof DIVIDERS && divider > DIVIDERS[code - 1]) {
+        code++;
+    }
+    return code;
+}
+
+/* 1 kHz, divided. The PLL runs from a gyroscope, and is for when they are on. */
 static uint32_t start(const struct sensor_at *at, uint32_t rate_millihz, uint8_t channels) {
     uint32_t divider = rate_millihz < 1000000 && rate_millihz > 0 ? 1000000 / rate_millihz : 1;
     divider = divider > 256 ? 256 : divider;
-    const bool done = set(at, PWR_MGMT_1, CLOCK_PLL) && set(at, PWR_MGMT_2, channels > 3 ? 0 : GYROS_OFF) &&
-                      set(at, CONFIG, FILTER_184) && set(at, SMPLRT_DIV, (uint8_t)(divider - 1)) &&
-                      set(at, ACCEL_CONFIG, 0) && set(at, GYRO_CONFIG, 0);
+    const bool turns = channels > 3;
+    const bool done = set(at, PWR_MGMT_1, turns ? CLOCK_PLL : CLOCK_OWN) &&
+                      set(at, PWR_MGMT_2, turns ? 0 : GYROS_OFF) && set(at, CONFIG, filter_for(divider)) &&
+                      set(at, SMPLRT_DIV, (uint8_t)(divider - 1)) && set(at, ACCEL_CONFIG, 0) &&
+                      set(at, GYRO_CONFIG, 0);
     return done ? 1000000 / divider : 0;
 }
 

@@ -3,8 +3,13 @@
     python provision.py --board stm32l4 --key-file pump-1.key --model image.cbor --sensor lsm6dsl node.hex
 
 Every flash tool takes the file, and so does QEMU (`-device loader,file=node.hex`). What is in it lies in slot A of its
-store, complete, active and confirmed, as core/slots.h has it; slot B is for what comes over the air. The key must be
-one that no node has used: `stethos node add` gives it out, one line of id and secret.
+store, complete, active and confirmed, as core/slots.h has it; slot B is for what comes over the air, and is emptied.
+The key must be one that no node has used: `stethos node add` gives it out, one line of id and secret.
+
+    python provision.py --board stm32l4 --key-file pump-1.key --wake-ms 60000 --air 2 schedule.sti
+
+With --air it is the image of another configuration for the same node, which the gateway sends it: its number is above
+that of the one before (the first has 1).
 """
 
 from __future__ import annotations
@@ -19,7 +24,9 @@ from pathlib import Path
 
 STORE_MODEL, STORE_CONFIG = 0, 1
 SENSORS = ("none", "lsm6dsl", "mpu6050", "lis2dw12")
-CONFIG = struct.Struct("<4sHH4s16s4I4H2BH4x28s")
+LINES = ("usart", "lpuart", "module")
+FEATURE_SETS = ("statistics", "invariant")
+CONFIG = struct.Struct("<4sHH4s16s4I4H2BH2BH28sHB5x")
 WORD = 8
 SPARES = 4  # words for each mark of a slot's head
 MARKS = (b"complete", b"activate", b"confirm!")
@@ -34,18 +41,27 @@ class Board:
     model: int
     size: int  # of a slot of the model
     head: int  # bytes before a slot's payload
+    other: int  # from slot A to slot B
 
 
 BOARDS = {
-    "stm32l4": Board("b-l475e-iot01a", 0x0807_2000, 0x0806_0000, 0x1_0000, 0x800),
-    "stm32f4": Board("stm32f4", 0x0802_0000, 0x0806_0000, 0x2_0000, 0x200),
+    "stm32l4": Board("b-l475e-iot01a", 0x0807_2000, 0x0806_0000, 0x1_0000, 0x800, 0x8_0000),
+    "stm32f4": Board("stm32f4", 0x0802_0000, 0x0806_0000, 0x2_0000, 0x200, 0x2_0000),
 }
 
 
+ANY_SLOT = 255
+
+
+def manifest_of(board: Board, store: int, payload: bytes, counter: int, place: int) -> bytes:
+    """What an image says of itself (core/image.h); not signed."""
+    return struct.pack("<4sBB2x16sII32s64x", b"STI1", store, place, board.name.encode(), counter, len(payload),
+                       hashlib.sha256(payload).digest())  # fmt: skip
+
+
 def slot(board: Board, store: int, payload: bytes, counter: int = 1) -> bytes:
-    """Slot A with a payload that is in use: manifest (core/image.h), its CRC, marks, then the payload."""
-    manifest = struct.pack("<4sBB2x16sII32s64x", b"STI1", store, 0, board.name.encode(), counter, len(payload),
-                           hashlib.sha256(payload).digest())  # fmt: skip
+    """Slot A with a payload that is in use: manifest, its CRC, marks, then the payload."""
+    manifest = manifest_of(board, store, payload, counter, 0)
     crc = binascii.crc32(manifest)
     marks = b"".join(mark.ljust(WORD * SPARES, b"\xff") for mark in MARKS)
     head = manifest + struct.pack("<II", crc, crc ^ 0xFFFF_FFFF) + marks
@@ -64,7 +80,9 @@ def configuration(options: argparse.Namespace) -> bytes:
     return CONFIG.pack(
         b"STCF", 1, CONFIG.size, kid, secret, options.wake_ms, options.heartbeat_ms, options.baud,
         round(options.rate * 1000), options.listen_ms, options.samples, options.window_every, options.flag_repeat,
-        options.channels, SENSORS.index(options.sensor), options.learn, name,
+        options.channels, SENSORS.index(options.sensor), options.learn, LINES.index(options.line),
+        FEATURE_SETS.index(options.features) + 1, options.radio_min_mv, name, options.short_samples,
+        options.whole_every,
     )  # fmt: skip
 
 
@@ -88,7 +106,8 @@ def intel_hex(parts: dict[int, bytes]) -> Iterator[str]:
 def arguments() -> argparse.ArgumentParser:
     """The command line; schedule and names are those of stethos-node."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="the HEX file")
+    parser.add_argument("out", type=Path, help="the file")
+    parser.add_argument("--air", type=int, metavar="N", help="write an image that goes over the air instead")
     parser.add_argument("--board", choices=BOARDS, required=True)
     parser.add_argument("--key-file", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="model image; without one the node sends windows for training")
@@ -102,7 +121,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--listen-ms", type=int, default=500)
     parser.add_argument("--window-every", type=int, help="0 with a model, else 1")
     parser.add_argument("--flag-repeat", type=int, default=1)
+    parser.add_argument("--line", choices=LINES, default="usart", help="the serial port to the gateway")
     parser.add_argument("--baud", type=int, default=115_200)
+    parser.add_argument("--features", choices=FEATURE_SETS, default="statistics", help="if there is no model to say it")
+    parser.add_argument("--short-samples", type=int, default=0, help="look at so many first; 0: at the whole window")
+    parser.add_argument("--whole-every", type=int, default=0, help="the whole window in every n-th wake all the same")
+    parser.add_argument("--radio-min-mv", type=int, default=0, help="below it nothing is sent")
     parser.add_argument("--hardware", help="what its Birth says; the board's name unless given")
     return parser
 
@@ -114,13 +138,18 @@ def main() -> None:
     options.hardware = options.hardware or board.name
     if options.window_every is None:
         options.window_every = 0 if options.model else 1
-    parts = {board.config: slot(board, STORE_CONFIG, configuration(options))}
+    options.out.touch(mode=0o600)  # there is a key in it
+    if options.air is not None:
+        page = configuration(options)
+        options.out.write_bytes(manifest_of(board, STORE_CONFIG, page, options.air, ANY_SLOT) + page)
+        return
+    none = b"\xff" * (2 * WORD)  # what came over the air would be newer than this
+    parts = {board.config: slot(board, STORE_CONFIG, configuration(options)), board.config + board.other: none}
     if options.model:
         model = slot(board, STORE_MODEL, options.model.read_bytes())
         if len(model) > board.size:
             raise SystemExit(f"{options.model}: too large for its slot by {len(model) - board.size} bytes")
-        parts[board.model] = model
-    options.out.touch(mode=0o600)  # there is a key in it
+        parts |= {board.model: model, board.model + board.other: none}
     options.out.write_text("\n".join(intel_hex(parts)) + "\n", encoding="ascii")
 
 

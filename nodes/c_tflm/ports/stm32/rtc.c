@@ -107,6 +107,17 @@ void rtc_wake_off(const struct registers *r) {
     interrupt_forget(r, IRQ_RTC_WKUP);
 }
 
+/* Two of its clock's periods are 61 µs, in which a fast line has brought more than the one byte that it can keep. */
+bool rtc_wake_ready(const struct registers *r) {
+    for (uint32_t tries = TRIES; tries > 0 && register_is(r, SCB_ICSR, SCB_ICSR_ISRPENDING, 0); tries--) {
+        if (register_is(r, RTC_ISR, RTC_ISR_WUTWF, RTC_ISR_WUTWF)) {
+            return true;
+        }
+        register_pause(r);
+    }
+    return false;
+}
+
 bool rtc_wake_in(const struct registers *r, uint32_t ms) {
     const uint32_t second = (register_read(r, RTC_PRER) & 0x7FFF) + 1;
     const bool fine = ms <= SIXTEENTH_MS_MAX;

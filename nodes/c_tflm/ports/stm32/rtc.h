@@ -17,6 +17,9 @@ void rtc_connect(const struct registers *r);
 /* Since it was started. */
 uint64_t rtc_now_ms(const struct registers *r);
 
+/* The timer, when it was off, can be set: after a while, unless an interrupt pends first. */
+bool rtc_wake_ready(const struct registers *r);
+
 /* Wakes in `ms`, at most RTC_WAKE_MAX_S seconds: the interrupt pends then. What was pending of an earlier one is
  * forgotten. False: the timer does not take it. */
 bool rtc_wake_in(const struct registers *r, uint32_t ms);

@@ -6,20 +6,20 @@
 #include "gpio.h"
 
 enum { LAMP = 12 };
-enum { AF_USART = 7 };
-
-/* From the data sheet (DS8626): Stop; Sleep with the sensor on; 168 MHz; 16 MHz. Not measured. */
-const uint32_t CHIP_CURRENT_NA[ACTIVITIES] = {
-    [SLEEPING] = 280000, [SENSING] = 2500000, [COMPUTING] = 40000000, [RADIATING] = 5000000};
+enum { AF_I2C = 4, AF_USART = 7 };
 
 void chip_start(const struct registers *r) {
-    register_set(r, RCC_AHB1ENR, BIT(PORT_A) | BIT(PORT_C));
-    register_set(r, RCC_APB1ENR, RCC_APB1ENR_USART2EN | RCC_APB1ENR_PWREN);
+    register_set(r, RCC_AHB1ENR, BIT(PORT_A) | BIT(PORT_B) | BIT(PORT_C) | RCC_AHB1ENR_DMA1EN);
+    register_set(r, RCC_APB1ENR, RCC_APB1ENR_USART2EN | RCC_APB1ENR_I2C1EN | RCC_APB1ENR_PWREN);
     register_set(r, RCC_APB2ENR, RCC_APB2ENR_USART1EN);
     gpio_function(r, GPIO(PORT_A), 9, AF_USART); /* USART1 */
     gpio_function(r, GPIO(PORT_A), 10, AF_USART);
     gpio_function(r, GPIO(PORT_A), 2, AF_USART); /* USART2 */
     gpio_function(r, GPIO(PORT_A), 3, AF_USART);
+    register_set(r, GPIO(PORT_B) + GPIO_OTYPER,
+                 BIT(6) | BIT(7)); /* I2C1 drives low only; the sensor's board pulls up */
+    gpio_function(r, GPIO(PORT_B), 6, AF_I2C);
+    gpio_function(r, GPIO(PORT_B), 7, AF_I2C);
     gpio_mode(r, GPIO(PORT_C), LAMP, GPIO_OUTPUT);
 }
 
@@ -45,8 +45,13 @@ void chip_lamp(const struct registers *r, bool on) {
     register_write(r, GPIO(PORT_C) + GPIO_BSRR, on ? BIT(LAMP + 16) : BIT(LAMP)); /* lit by a zero */
 }
 
-uint32_t chip_line_base(void) {
-    return USART1;
+uint32_t chip_line_base(uint8_t line) {
+    return line == LINE_USART ? USART1 : 0;
+}
+
+void chip_module_wake(const struct registers *r, bool awake) {
+    (void)r; /* it has no line for one */
+    (void)awake;
 }
 
 uint32_t chip_feed_base(void) {
@@ -60,4 +65,14 @@ uint32_t chip_uart_clock_hz(void) {
 void chip_uart_listen(const struct registers *r) {
     interrupt_enable(r, IRQ_USART1);
     interrupt_enable(r, IRQ_USART2);
+}
+
+/* There is no boot stub for this chip: its firmware lies alone, and none is taken. */
+int8_t chip_running_slot(const struct registers *r) {
+    (void)r;
+    return -1;
+}
+
+void chip_signing(struct image_rules *rules) {
+    (void)rules;
 }

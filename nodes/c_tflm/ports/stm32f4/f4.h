@@ -26,12 +26,14 @@
 #define RCC_CFGR_PPRE UINT32_C(0xFC00)
 #define RCC_CFGR_PPRE_4_2 (UINT32_C(5) << 10 | UINT32_C(4) << 13)
 #define RCC_AHB1ENR (RCC + 0x30)
+#define RCC_AHB1ENR_DMA1EN BIT(21)
 #define RCC_APB1ENR (RCC + 0x40)
 #define RCC_APB1ENR_USART2EN BIT(17)
 #define RCC_APB1ENR_I2C1EN BIT(21)
 #define RCC_APB1ENR_PWREN BIT(28)
 #define RCC_APB2ENR (RCC + 0x44)
 #define RCC_APB2ENR_USART1EN BIT(4)
+#define RCC_APB2ENR_ADC1EN BIT(8)
 #define RCC_BDCR (RCC + 0x70)
 #define RCC_BDCR_LSEON BIT(0)
 #define RCC_BDCR_LSERDY BIT(1)
@@ -112,11 +114,51 @@
 #define USART_CR1_RXNEIE BIT(5)
 #define USART_CR1_UE BIT(13)
 
+/* "I2C registers" */
+#define I2C1 UINT32_C(0x40005400)
+#define I2C_CR1 0x00
+#define I2C_CR1_PE BIT(0)
+#define I2C_CR1_START BIT(8)
+#define I2C_CR1_STOP BIT(9)
+#define I2C_CR1_ACK BIT(10)
+#define I2C_CR1_SWRST BIT(15)
+#define I2C_CR2 0x04
+#define I2C_CR2_ITERREN BIT(8)
+#define I2C_CR2_DMAEN BIT(11)
+#define I2C_CR2_LAST BIT(12)
+#define I2C_DR 0x10
+#define I2C_SR1 0x14
+#define I2C_SR1_SB BIT(0)
+#define I2C_SR1_ADDR BIT(1)
+#define I2C_SR1_BTF BIT(2)
+#define I2C_SR1_RXNE BIT(6)
+#define I2C_SR1_ERRORS UINT32_C(0xF00) /* BERR, ARLO, AF, OVR */
+#define I2C_SR2 0x18
+#define I2C_SR2_BUSY BIT(1)
+#define I2C_CCR 0x1C
+#define I2C_TRISE 0x20
+
+/* "DMA registers": stream 0 of DMA1, whose channel 1 is I2C1_RX */
+#define DMA1 UINT32_C(0x40026000)
+#define DMA_LISR (DMA1 + 0x00)
+#define DMA_LIFCR (DMA1 + 0x08)
+#define DMA_STREAM0 UINT32_C(0x3D)
+#define DMA_STREAM0_TE BIT(3)
+#define DMA_STREAM0_TC BIT(5)
+#define DMA_S0CR (DMA1 + 0x10)
+#define DMA_S0NDTR (DMA1 + 0x14)
+#define DMA_S0PAR (DMA1 + 0x18)
+#define DMA_S0M0AR (DMA1 + 0x1C)
+#define DMA_SCR_EN BIT(0)
+#define DMA_SCR_TEIE BIT(2)
+#define DMA_SCR_TCIE BIT(4)
+#define DMA_SCR_MINC BIT(10)
+
 /* "GPIO registers" */
 #define GPIO(port) (UINT32_C(0x40020000) + 0x400 * (uint32_t)(port))
 enum { PORT_A, PORT_B, PORT_C };
 
 /* "Vector table for STM32F405xx/07xx and STM32F415xx/17xx" */
-enum { IRQ_RTC_WKUP = 3, IRQ_USART1 = 37, IRQ_USART2 = 38 };
+enum { IRQ_RTC_WKUP = 3, IRQ_DMA1_STREAM0 = 11, IRQ_I2C1_ER = 32, IRQ_USART1 = 37, IRQ_USART2 = 38 };
 
 #endif

@@ -34,7 +34,8 @@ void time_pace(struct timebase *time, enum pace pace) {
 
 void time_nap(struct timebase *time, uint32_t ms) {
     const struct registers *r = time->registers;
-    if (ms > 0 && rtc_wake_in(r, ms < NAP_MS_MAX ? ms : NAP_MS_MAX)) {
+    rtc_wake_off(r);
+    if (ms > 0 && rtc_wake_ready(r) && rtc_wake_in(r, ms < NAP_MS_MAX ? ms : NAP_MS_MAX)) {
         register_wait(r);
     }
     rtc_wake_off(r);

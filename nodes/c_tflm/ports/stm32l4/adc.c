@@ -39,6 +39,16 @@ static uint32_t convert(const struct registers *r) {
     return register_until(r, ADC_ISR, ADC_ISR_EOC, ADC_ISR_EOC, TRIES) ? register_read(r, ADC_DR) & 0xFFF : 0;
 }
 
+void adc_off(const struct registers *r) {
+    if (register_is(r, ADC_CR, ADC_CR_ADEN, ADC_CR_ADEN)) {
+        register_set(r, ADC_CR, ADC_CR_ADDIS);
+        register_until(r, ADC_CR, ADC_CR_ADEN, 0, TRIES);
+    }
+    register_write(r, ADC_CR, ADC_CR_DEEPPWD);
+    register_write(r, ADC_CCR, 0);
+    register_clear(r, RCC_AHB2ENR, RCC_AHB2ENR_ADCEN);
+}
+
 uint16_t adc_supply_mv(const struct registers *r) {
     register_set(r, RCC_AHB2ENR, RCC_AHB2ENR_ADCEN);
     register_write(r, ADC_CCR, ADC_CCR_CKMODE_HCLK | ADC_CCR_VREFEN);
@@ -48,11 +58,7 @@ uint16_t adc_supply_mv(const struct registers *r) {
     }
     register_set(r, ADC_CR, ADC_CR_ADCAL);
     const uint32_t raw = convert(r);
-    register_set(r, ADC_CR, ADC_CR_ADDIS);
-    register_until(r, ADC_CR, ADC_CR_ADEN, 0, TRIES);
-    register_write(r, ADC_CR, ADC_CR_DEEPPWD);
-    register_write(r, ADC_CCR, 0);
-    register_clear(r, RCC_AHB2ENR, RCC_AHB2ENR_ADCEN);
+    adc_off(r);
     const uint32_t calibrated = register_read(r, VREFINT_CAL) >> 16;
     return raw == 0 ? 0 : (uint16_t)(CALIBRATED_MV * calibrated / raw);
 }

@@ -6,10 +6,10 @@
 
 enum backup {
     BACKUP_STORED,       /* BACKUP_IS_STORED: the node was put into storage, and is to be woken by hand */
-    BACKUP_BOOT_TRIES,   /* of the boot stub */
     BACKUP_STOP_REFUSED, /* how often Stop 2 was refused, since the battery was put in */
     BACKUP_LAST_REFUSAL, /* enum stop_refused */
-    BACKUP_REGISTERS = 32,
+    BACKUP_BOOT = 31,    /* what the boot stub has to say (boot/vectors.h) */
+    BACKUP_REGISTERS,
 };
 
 #define BACKUP_IS_STORED UINT32_C(0x53544F52)

@@ -19,7 +19,8 @@
 #define CHIP_RESET_HZ UINT32_C(4000000) /* MSI */
 #define CHIP_EMULATED_HZ CHIP_RESET_HZ
 #define CHIP_INTERRUPTS 82
-#define CHIP_HANDLERS [15 + IRQ_USART1] = line_interrupt, [15 + IRQ_USART2] = feed_interrupt
+#define CHIP_HANDLERS                                                                                                  \
+    [15 + IRQ_USART1] = line_interrupt, [15 + IRQ_LPUART1] = line_interrupt, [15 + IRQ_USART2] = feed_interrupt
 
 #define CHIP_FLASH UINT32_C(0x08000000)
 #define CHIP_FLASH_BANK UINT32_C(0x80000)

@@ -62,6 +62,7 @@
 #define RCC_CSR_LSION BIT(0)
 #define RCC_CSR_LSIRDY BIT(1)
 #define RCC_CSR_RMVF BIT(23)
+#define RCC_CSR_OBLRSTF BIT(25)
 #define RCC_CSR_PINRSTF BIT(26)
 #define RCC_CSR_BORRSTF BIT(27)
 #define RCC_CSR_SFTRSTF BIT(28)
@@ -83,6 +84,8 @@
 #define PWR_CR3 (PWR + 0x08)
 #define PWR_CR3_EWUP UINT32_C(0x1F)
 #define PWR_CR3_EIWF BIT(15)
+#define PWR_CR4 (PWR + 0x0C)
+#define PWR_CR4_WP2 BIT(1)
 #define PWR_SR1 (PWR + 0x10)
 #define PWR_SR1_WUF UINT32_C(0x1F)
 #define PWR_SR1_SBF BIT(8)
@@ -189,6 +192,8 @@
 #define FLASH_OPTR (FLASH + 0x20)
 #define FLASH_OPTR_BOR UINT32_C(0x700)
 #define FLASH_OPTR_BOR_2V0 UINT32_C(0x100) /* BOR level 1, "around 2.0 V" */
+#define FLASH_OPTR_NRST_STOP BIT(12)       /* 0: going into Stop is a reset */
+#define FLASH_OPTR_NRST_SHDW BIT(14)       /* 0: so is Shutdown */
 #define FLASH_OPTR_IWDG_STOP BIT(17)       /* 1: the watchdog goes on in Stop */
 
 /* Serial ports ("USART registers", "LPUART registers") */

@@ -1,5 +1,6 @@
 #include "power.h"
 
+#include "adc.h"
 #include "backup.h"
 #include "clock.h"
 #include "cortex.h"
@@ -31,6 +32,11 @@ static bool transmits(const struct registers *r) {
         }
     }
     return false;
+}
+
+/* A converter that is on draws more than all else in Stop; one without a clock is off. */
+static bool measures(const struct registers *r) {
+    return any(r, RCC_AHB2ENR, RCC_AHB2ENR_ADCEN);
 }
 
 static bool would_wake(const struct registers *r) {
@@ -70,6 +76,12 @@ static enum stop_refused look(const struct registers *r) {
     }
     if (transmits(r)) {
         return STOP_TRANSMITTING;
+    }
+    if (measures(r)) {
+        return STOP_MEASURING;
+    }
+    if (!any(r, FLASH_OPTR, FLASH_OPTR_NRST_STOP)) {
+        return STOP_IS_RESET;
     }
     return any(r, RCC_CR, RCC_CR_HSIKERON) ? STOP_CLOCK_KEPT : STOP_ENTERED;
 }
@@ -141,6 +153,9 @@ void power_cure(const struct registers *r, enum stop_refused reason) {
             register_pause(r);
         }
         break;
+    case STOP_MEASURING:
+        adc_off(r);
+        break;
     case STOP_CLOCK_KEPT:
         register_clear(r, RCC_CR, RCC_CR_HSIKERON);
         break;
@@ -153,6 +168,7 @@ void power_shutdown(const struct registers *r) {
     backup_write(r, BACKUP_STORED, BACKUP_IS_STORED);
     clock_leave_low_power_run(r);
     rtc_wake_off(r);
+    register_set(r, PWR_CR4, PWR_CR4_WP2); /* the button pulls its pin low */
     register_field(r, PWR_CR3, PWR_CR3_EWUP | PWR_CR3_EIWF, WAKE_PIN_2);
     register_write(r, PWR_SCR, PWR_SCR_CWUF | PWR_SCR_CSBF); /* a flag that is up wakes at once */
     register_field(r, PWR_CR1, PWR_CR1_LPMS, PWR_CR1_LPMS_SHUTDOWN);

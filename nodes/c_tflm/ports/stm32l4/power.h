@@ -18,6 +18,8 @@ enum stop_refused {
     STOP_FLASH_BUSY,
     STOP_DMA,            /* a channel is on */
     STOP_TRANSMITTING,   /* a serial port has not sent its last bit */
+    STOP_MEASURING,      /* the converter is on, and would draw on */
+    STOP_IS_RESET,       /* an option byte makes a reset of it */
     STOP_CLOCK_KEPT,     /* HSI16 would stay on */
     STOP_SLEEPDEEP_LOST, /* SLEEPDEEP, or the mode, did not stay as written */
     STOP_IGNORED,        /* none of these, and yet the core went on at once */

@@ -13,6 +13,8 @@ const char *stop_refused_text(enum stop_refused reason) {
         [STOP_FLASH_BUSY] = "the flash is busy",
         [STOP_DMA] = "a DMA channel is on",
         [STOP_TRANSMITTING] = "a serial port is sending",
+        [STOP_MEASURING] = "the converter is on",
+        [STOP_IS_RESET] = "an option byte makes a reset of it",
         [STOP_CLOCK_KEPT] = "HSI16 is kept on",
         [STOP_SLEEPDEEP_LOST] = "SLEEPDEEP or the mode is lost",
         [STOP_IGNORED] = "passed over, nothing says why",

@@ -61,7 +61,8 @@ void time_nap(struct timebase *time, uint32_t ms) {
     const struct registers *r = time->registers;
     const uint32_t most = WATCHDOG_MS / 2;
     watchdog_feed(r);
-    if (ms > 0 && rtc_wake_in(r, ms < most ? ms : most)) {
+    rtc_wake_off(r);
+    if (ms > 0 && rtc_wake_ready(r) && rtc_wake_in(r, ms < most ? ms : most)) {
         register_wait(r);
     }
     rtc_wake_off(r);

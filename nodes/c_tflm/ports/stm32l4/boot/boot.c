@@ -2,6 +2,7 @@
  *
  * An image that nobody has confirmed has three starts, each counted in flash before the jump; the watchdog runs from
  * before the jump on, so one that hangs has had its start. Then the stub goes back to the confirmed one. */
+#include "backup.h"
 #include "board.h"
 #include "chip_layout.h"
 #include "cortex.h"
@@ -18,7 +19,7 @@
 #define IWDG_KR_START UINT32_C(0xCCCC)
 #define IWDG_PR_256 UINT32_C(6)
 #define IWDG_RLR_MOST UINT32_C(0xFFF) /* 4096 * 256 periods of LSI: 33 s */
-#define NOTE_REGISTER (RTC_BKPR + 4 * 31)
+#define NOTE_REGISTER (RTC_BKPR + 4 * (uint32_t)BACKUP_BOOT)
 
 enum { CLOCK_TRIES = 100000 };
 
@@ -132,7 +133,9 @@ static void nmi(void) {
 typedef void (*vector)(void);
 
 static const struct {
+    // cppcheck-suppress unusedStructMember
     uint8_t *stack;
+    // cppcheck-suppress unusedStructMember
     vector handlers[15];
 } VECTORS __attribute__((section(".vectors"), used)) = {
     stack_top,

@@ -41,7 +41,7 @@ static bool accept(void *context, enum store store, uint8_t slot) {
 
 /* Who has the node's key may give it a model: what comes over the air is sealed with it. */
 static const struct image_rules RULES = {
-    .board = "esp32c3", .unsigned_stores = 1 << STORE_MODEL | 1 << STORE_LEARNER, .running = -1, .accept = accept};
+    .board = "esp32c3", .unsigned_stores = 1 << STORE_MODEL, .running = -1, .accept = accept};
 
 /* The model in use. One that has passed its self-test has proved itself. */
 static struct model *open_model(bool *broken) {
@@ -70,8 +70,10 @@ static struct node_config configure(const struct esp_identity *identity, const s
         .window_every = model == NULL,
         .flag_repeat = FLAG_REPEAT,
         .model_broken = model_broken,
+        .feature_set = model != NULL ? model->feature_set : 0,
         .rate_millihz = LIS2DW12_RATE_HZ * 1000,
         .rules = &RULES,
+        .updates = &NODE_UPDATES,
     };
     for (unsigned i = 0; i < sizeof config.kid; i++) {
         config.kid[i] = identity->kid[i];

@@ -1,0 +1,138 @@
+"""The module in C (nodes/micropython/native) on each machine that there is here: MicroPython's unix port with the .mpy
+file, boards in QEMU with theirs, and a unix port that has the module within. All run the scripts of `board`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.micropython.native import vectors
+from tests.micropython.native.emulated import BOARDS, Board
+
+ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+BUILT = ROOT / "build" / "micropython"
+NATIVE = ROOT / "nodes" / "micropython" / "native"
+LIB = ROOT / "nodes" / "micropython" / "lib"
+WIRE = ROOT / "nodes" / "wire"
+SCRIPTS = (HERE.parent / "board", HERE / "board")
+MODULE = "stethos_native.mpy"
+COMPILERS = {"x64": "gcc", "rv32imc": "riscv64-unknown-elf-gcc"}
+UNIX = (
+    "VARIANT=standard", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_SSL=0", "FROZEN_MANIFEST=",
+    "CFLAGS_EXTRA=-Wno-error -DMICROPY_PY_CRYPTOLIB=1 -DMICROPY_SSL_MBEDTLS=1", "LDFLAGS_EXTRA=-lmbedcrypto",
+)  # fmt: skip
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
+def make(folder: Path, *settings: str) -> None:
+    """One build at a time. AssertionError with what make said."""
+    with (BUILT / ".native.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(["make", "-s", f"-j{os.cpu_count() or 1}", "-C", str(folder), *settings],
+                              env=ENVIRONMENT, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def mpy(arch: str, **settings: str) -> Path:
+    """The folder of the module for a processor. Skips where it cannot be built."""
+    compiler = COMPILERS.get(arch, "arm-none-eabi-gcc")
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} not installed (deploy/system-packages test)")
+    if importlib.util.find_spec("elftools") is None:
+        pytest.skip("MicroPython's linker wants pyelftools")
+    out = BUILT / "native"
+    make(NATIVE, f"ARCH={arch}", f"MPY_DIR={BUILT / 'source'}", f"OUT={out}", f"PYTHON={sys.executable}",
+         *(f"{name}={value}" for name, value in settings.items()))  # fmt: skip
+    parts = [settings.get("OPERATORS", ""), *(f"no-{part}" for part in settings.get("WITHOUT", "").split())]
+    return out / "-".join([arch, *filter(None, parts)])
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the scripts run in."""
+    folder = tmp_path_factory.mktemp("files")
+    for name in ("features", "vectors", "learner"):
+        (folder / name).symlink_to(WIRE / name)
+    vectors.write(folder / "models.json")
+    return folder
+
+
+Run = Callable[[str], str]
+
+
+def run_here(micropython: Path, files: Path, native: Path | None, script: str) -> str:
+    paths = [*([native] if native else []), *SCRIPTS, LIB]
+    done = subprocess.run(
+        [micropython, HERE / "board" / "begin.py", script], cwd=files, capture_output=True, text=True, check=False,
+        env={"MICROPYPATH": os.pathsep.join(map(str, paths))},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+NEEDED = {
+    "envelope": ("vectors/keys", "vectors/ccm", "vectors/envelope"),
+    "features": ("features/fixed", "features/statistics", "features/invariant", "features/slow"),
+    "learners": ("learner/learner",),
+    "models": ("models",),
+    "damaged": ("learner/learner", "models"),
+    "python_left": (),
+}
+
+
+def run_emulated(arch: str, firmware: Path, files: Path, native: Path, script: str) -> str:
+    sent = {f"lib/stethos/{path.name}": path.read_bytes() for path in (LIB / "stethos").glob("*.py")}
+    sent |= {f"scripts/{path.name}": path.read_bytes() for folder in SCRIPTS for path in folder.glob("*.py")}
+    sent |= {f"{name}.json": (files / f"{name}.json").read_bytes() for name in NEEDED[script]}
+    sent[f"lib/{MODULE}"] = (native / MODULE).read_bytes()
+    with Board(BOARDS[arch], firmware, sent) as board:
+        return board.run_to_exit("begin", script)
+
+
+@pytest.fixture(scope="session")
+def unix_with_module(micropython: Path) -> Path:
+    """A unix port with the module built in, as in a firmware of one's own."""
+    build = BUILT / "unix-native"
+    make(BUILT / "source" / "ports" / "unix", f"USER_C_MODULES={NATIVE.parent}", f"BUILD={build}", *UNIX)
+    return build / "micropython"
+
+
+@pytest.fixture(scope="session")
+def boards(micropython: Path) -> Callable[[str], Path]:
+    """By architecture, the firmware of the board in QEMU."""
+
+    def firmware(arch: str) -> Path:
+        board = BOARDS[arch]
+        for tool in (board.emulator, COMPILERS.get(arch, "arm-none-eabi-gcc")):
+            if shutil.which(tool) is None:
+                pytest.skip(f"{tool} not installed (deploy/system-packages test)")
+        build = BUILT / f"qemu-{board.board}"
+        make(BUILT / "source" / "ports" / "qemu", f"BOARD={board.board}", f"BUILD={build}", "FROZEN_MANIFEST=",
+             "MICROPY_HEAP_SIZE=1048576", *board.settings)  # fmt: skip
+        return build / "firmware.elf"
+
+    return firmware
+
+
+@pytest.fixture(params=["x64", "built in", *BOARDS])
+def machine(request: pytest.FixtureRequest, micropython: Path, files: Path) -> Run:
+    """Runs a script; gives what it has printed."""
+    kind = request.param
+    if kind == "x64":
+        native = mpy("x64")
+        return lambda script: run_here(micropython, files, native, script)
+    if kind == "built in":
+        unix = request.getfixturevalue("unix_with_module")
+        return lambda script: run_here(unix, files, None, script)
+    firmware, native = request.getfixturevalue("boards")(kind), mpy(kind)
+    return lambda script: run_emulated(kind, firmware, files, native, script)
