@@ -29,7 +29,7 @@ sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a fe
 
 setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
-bench: bench-backbone bench-node ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
+bench: bench-backbone bench-node bench-micropython ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
 	$(MAKE) promises
 
 promises: setup ## The figures of build/figures.json into docs/promises.md
@@ -42,6 +42,10 @@ bench-backbone: test-packages setup node peers ## The spine under load and fault
 # The same: make bench-node GROUPS="network core". TFLM_DIR=PREFIX measures TensorFlow Lite Micro beside it.
 bench-node: test-packages setup node ## The node in C: instructions, flash, RAM, stack, battery
 	$(BIN)/python -m tests.bench.node $(GROUPS)
+
+# The same: make bench-micropython GROUPS="heap wake"
+bench-micropython: test-packages setup micropython ## The node in MicroPython: speed, heap, bytes, milliseconds
+	$(BIN)/python -m tests.bench.micropython $(GROUPS)
 
 size: test-packages setup ## Flash, RAM and worst stack of the node's core, by module and function
 	@$(MAKE) -s -C nodes/c_tflm size PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))

@@ -38,6 +38,14 @@ NODE = (
 )
 """What `make bench-node` finds out; `tflm_*` only where TensorFlow Lite Micro is at hand."""
 
+MICROPYTHON = (
+    *(f"mpy_native_speedup_{features}" for features in ("statistics", "invariant", "slow")),
+    *(f"mpy_heap_peak_bytes_{features}" for features in ("statistics", "invariant", "slow")),
+    *(f"mpy_module_bytes_{arch}" for arch in ("x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin")),
+    *(f"mpy_wake_ms_{p}" for p in ("import", "begin", "sample", "features", "report", "seal", "listen", "sleep")),
+)
+"""What `make bench-micropython` finds out."""
+
 KEYS = (
     "ingest_reports_per_s_udp",
     "ingest_reports_per_s_mqtt",
@@ -54,6 +62,7 @@ KEYS = (
     "recovery_s",
     *(f"{fault}_{count}" for fault in FAULTS for count in ("runs", "lost", "doubled")),
     *NODE,
+    *MICROPYTHON,
 )
 """What the page shows, in this order; behind it the CPU time of a report by stage."""
 

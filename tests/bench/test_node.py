@@ -14,6 +14,7 @@ pytestmark = [
 
 AT_MOST = {
     "direct_instructions": 4000,
+    "direct_flash_bytes": 3072,
     "direct_ram_bytes": 256,
     "ad01_instructions_per_mac": 3,
     "worst_stack_bytes": 2560,
