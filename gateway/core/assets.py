@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 from gateway.core.alarm import Alarms
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict, episode_of
@@ -54,8 +53,8 @@ class AssetDesk:
 
     def unite(self, plant: Plant, name: str, at_ms: int) -> None:
         """After a change of rule or of nodes, what goes on at the same time is one."""
-        if len(self._incidents.unfinished(name)) > 1:
-            self._unite(plant, name, at_ms)
+        if len(bouts := self._incidents.unfinished(name)) > 1:
+            self._revise(plant, bouts, _spanning([bout.episode for bout in bouts]), at_ms)
             self._show(plant, name, at_ms, at_ms)
 
     def drop(self, plant: Plant, name: str, at_ms: int) -> None:
@@ -76,8 +75,7 @@ class AssetDesk:
             self._ledger.count("verdict_too_late")
             return
         self.anomalous_ms[verdict.node] = max(verdict.event_ms, self.anomalous_ms.get(verdict.node, 0))
-        if bout := self._incidents.active(name):
-            self._bridge(plant, bout, verdict.event_ms)
+        self._bridge(plant, name, verdict.event_ms)
         evidence = self.evidence[name]
         evidence.add(verdict)
         if (crowd := len(evidence.verdicts) - MAX_VERDICTS) > 0:
@@ -146,7 +144,6 @@ class AssetDesk:
         for bout in groundless:
             if not self._straddles(name, bout.episode):
                 self._refute(plant, bout, moment_ms, at_ms)
-        self._unite(plant, name, at_ms)
         if crowded_ms := self._incidents.crowded_ms(name, MAX_BOUTS):
             self._ledger.count("bout_crowded_out")
             self._forget(name, crowded_ms)
@@ -165,20 +162,12 @@ class AssetDesk:
             self._begin(plant, name, episode, at_ms)
         return True
 
-    def _unite(self, plant: Plant, name: str, at_ms: int) -> None:
-        """Late news that are a node's last word hold a bout of their own, up to that which is known to go on."""
-        bouts = list(self._incidents.unfinished(name))
-        if len(bouts) > 1:
-            for bout, later in pairwise(bouts):
-                self._bridge(plant, bout, later.episode.onset_ms)
-            self._revise(plant, bouts, _spanning([bout.episode for bout in bouts]), at_ms)
-
-    def _bridge(self, plant: Plant, bout: Bout, until_ms: int) -> None:
+    def _bridge(self, plant: Plant, name: str, until_ms: int) -> None:
         """New evidence on an asset that is held in its bout by last words: they are put down again at every end of the
         quiet time in between, so that it is one run.
         """
-        name, gap_ms = bout.asset, plant.assets[bout.asset].rule.gap_ms
-        if bout.episode.last_ms + gap_ms > until_ms:
+        bout, gap_ms = self._incidents.active(name), plant.assets[name].rule.gap_ms
+        if bout is None or bout.episode.last_ms + gap_ms > until_ms:
             return
         words = [v for v in self._last_words(plant, name) if v.node in bout.episode.nodes]
         moments = range(bout.episode.last_ms + gap_ms - 1, until_ms, gap_ms - 1)
@@ -233,7 +222,7 @@ class AssetDesk:
         revived = bout.over and not self._is_over(plant, bout.asset, episode, at_ms)
         bout.over &= not revived
         said = self._incidents.revise(bout, episode, swallowed, plant, at_ms)
-        if said or episode.decided_ms != decided_ms:
+        if said or revived or episode.decided_ms != decided_ms:
             self._announce(plant, bout, at_ms)
 
     def _refute(self, plant: Plant, bout: Bout, moment_ms: int, at_ms: int) -> None:

@@ -4,7 +4,7 @@ from itertools import permutations
 
 from gateway.core import assets
 from gateway.core.plant import Rule
-from tests.core.plants import Bench, anomaly, code_of, flag, ms, plant
+from tests.core.plants import Bench, anomaly, code_of, flag, health, ms, plant, report
 
 PUMP, FAN = anomaly("pump"), anomaly("fan")
 LINE = {"mill": "ab", "pump": "cd", "fan": "ef"}
@@ -130,6 +130,16 @@ def test_late_data_that_bridges_two_incidents_makes_them_one():
     assert (incident.incident, incident.onset_ms) == (1, ms(0))
     assert (bench.alarm(PUMP).incident, bench.tag("asset/pump/incident").value) == (1, 1)
     assert not bench.until(331).open()
+
+
+def test_late_data_that_brings_an_asset_back_into_an_open_incident_raises_its_alarm():
+    bench = Bench.of(plant(rule=Rule(1, 1, 89_500)))
+    for second, node in ((224, "a"), (224, "d"), (313, "d"), (313, "a")):  # a's asset seemed to be over
+        bench.at(401, report(node, flag(), ms(second)))
+        bench.at(401, report(node, health(), ms(second) + 1))
+    (incident,) = bench.open()
+    assert incident.assets == ("pump", "fan")
+    assert (bench.alarm(PUMP).active, bench.alarm(FAN).active) == (True, True)
 
 
 def test_late_data_brings_a_closed_incident_back():

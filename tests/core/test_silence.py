@@ -125,21 +125,6 @@ def test_a_snapshot_in_the_silence_goes_on_as_if_there_had_been_none():
     assert snapshot.take(other) == snapshot.take(bench.engine)
 
 
-def test_a_last_word_that_comes_late_belongs_to_what_has_been_going_on_since():
-    """As it would have, had it come in time."""
-    in_time, late = (Bench.of(plant(rule=Rule(1, 1000, 0)), born=900, well=False) for _ in range(2))
-    in_time.flags((10, "b"), (20, "a"))
-    late.flags((20, "a")).flags((10, "b"), late_s=11)
-    for bench in (in_time, late):
-        (incident,) = bench.open()
-        assert (incident.incident, incident.nodes, incident.onset_ms) == (1, ("a", "b"), ms(10))
-        assert "returned" not in bench.history(PUMP)
-    late.says(3000, "b", health())
-    assert [i.incident for i in late.open()] == [1]
-    late.says(3001, "a", health())
-    assert late.open() == []
-
-
 def test_history_does_not_clear_an_alarm_that_waits_for_its_delay():
     bench = Bench.of(plant(rule=Rule(1, 1000, 0), on_delay_s=7), born=900, well=False)
     bench.flags((20, "a"))
