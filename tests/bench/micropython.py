@@ -84,7 +84,7 @@ def modules() -> Mapping[str, Figure]:
             say(f"no compiler for {arch}: left out")
             continue
         how = "the native module (features, model with all operators, learner, envelope) as a .mpy file"
-        found[f"mpy_module_bytes_{arch}"] = Figure(file.stat().st_size, "B", how)
+        found |= {f"mpy_module_bytes_{arch}": Figure(file.stat().st_size, "B", how)}
     return found
 
 
@@ -104,7 +104,7 @@ def speedup() -> Mapping[str, Figure]:
             f"time of the {name} features of one window of 3 x {SAMPLES} samples in plain Python "
             f"({spent['python']:.0f} us) over that in C ({spent['c']:.1f} us), medians of {TIMES}; {PORT}"
         )
-        found[f"mpy_native_speedup_{name}"] = Figure(round(spent["python"] / spent["c"], 1), "", how)
+        found |= {f"mpy_native_speedup_{name}": Figure(round(spent["python"] / spent["c"], 1), "", how)}
     return found
 
 
@@ -123,7 +123,7 @@ def heap() -> Mapping[str, Figure]:
                 f"the least heap in which a whole wake runs, {name} features of 3 x 128 samples, from .mpy files, to "
                 f"{STEP} B; a board of {HEAP_KB} KB has that much of its own; {PORT}, whose words have 8 bytes"
             )
-            found[f"mpy_heap_peak_bytes_{name}"] = Figure(high, "B", how)
+            found |= {f"mpy_heap_peak_bytes_{name}": Figure(high, "B", how)}
     return found
 
 

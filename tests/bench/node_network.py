@@ -20,7 +20,6 @@ INPUTS = 32
 AD01_INPUTS = 2
 AD01_MACS = 640 * 128 + 3 * 128 * 128 + 128 * 8 + 8 * 128 + 3 * 128 * 128 + 128 * 640
 NETWORK = f"an int8 autoencoder {'-'.join(map(str, SIZES))} as gateway/training writes it (one scale per tensor)"
-AD01 = "{}ad01_instructions_per_mac"
 ENGINES = {"direct": "bench_network"} | ({"tflm": "bench_network_tflm"} if os.environ.get("TFLM_DIR") else {})
 """Name of the engine in the figures -> the program that is linked with it."""
 ASKED = {"tflm": "; what infer/tflm.cc works out beforehand, at most 256 above the least that would do"}
@@ -86,4 +85,6 @@ def _ad01(engine: str, program: Path) -> Mapping[str, Figure]:
         f"MLPerf Tiny's anomaly detector ({AD01_MACS:,} multiplications), mean of {AD01_INPUTS} inputs, in "
         f"{told.one('memory'):,} bytes of RAM{ASKED.get(engine, '')}; {COUNTED}"
     )
-    return {AD01.format("" if engine == "direct" else f"{engine}_"): Figure(value, "instructions", how)}
+    if engine == "direct":
+        return {"ad01_instructions_per_mac": Figure(value, "instructions", how)}
+    return {"tflm_ad01_instructions_per_mac": Figure(value, "instructions", how)}

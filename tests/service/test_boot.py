@@ -84,8 +84,12 @@ def test_a_process_that_stands_still_is_replaced(service: Installed) -> None:
     service.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", UNIT)
     service.until_restarted(pid)
     assert any("Watchdog timeout" in line for line in service.said(f"UNIT={UNIT}"))
-    told = service.said(f"_SYSTEMD_UNIT={UNIT}", f"_PID={pid}")
-    assert "Fatal Python error: Aborted" in told and any("asyncio/base_events.py" in line for line in told)
+    service.machine.until(  # the journal reads what it said when it can
+        "where it stood is told", lambda: "Fatal Python error: Aborted" in service.said(f"_PID={pid}")
+    )
+    service.machine.until(
+        "down to the loop", lambda: any("asyncio/base_events.py" in line for line in service.said(f"_PID={pid}"))
+    )
     service.shell(f"rm -r /run/systemd/system/{UNIT}.d && systemctl daemon-reload")
 
 
