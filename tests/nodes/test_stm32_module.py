@@ -9,7 +9,7 @@ import pytest
 
 from gateway.energy import Board, Radio, Sensor
 from gateway.energy.forecast import currents_na
-from gateway.wire.messages import Birth, Window
+from gateway.wire.messages import Birth, Health, Window
 from tests.nodes.stm32_bench import LPUART1, Bench, provision
 from tests.nodes.stm32_gateway import KID, SECRET, Gateway
 
@@ -134,6 +134,16 @@ def test_it_is_woken_for_a_report_and_lies_dormant_else(bench: Bench, module: Mo
     assert module.said[-4:] == ["A", "---", "K,1", "O,0"]
     assert bench.seen("uart_broken") == bench.seen("unclocked") == 0
     assert bench.stops("entered") > 6
+
+
+def test_the_supply_is_measured_while_the_radio_runs(bench: Bench, module: Module) -> None:
+    bench.fault("supply", 2900)
+    assert bench.boot() == RUNNING
+    wakes(bench, 2)
+    health = module.gateway.of(Health)[-1]
+    assert health.more is not None
+    assert health.more.battery_load_mv == pytest.approx(2900, abs=3)
+    assert module.dormant
 
 
 def test_a_refusal_is_tried_again(bench: Bench, module: Module) -> None:

@@ -13,6 +13,7 @@ from gateway.wire.messages import Birth, Flag, Health, Window
 from tests.nodes.stm32_bench import LPUART1, USART1, Bench, provision
 from tests.nodes.stm32_gateway import KID, SECRET, Gateway
 
+LAMP = 0x48000414, 14  # ODR of port B
 RUNNING, NO_CONFIG, NO_SENSOR, NO_LINE = 100, 3, 4, 5
 
 
@@ -213,3 +214,18 @@ def test_below_its_least_voltage_nothing_is_sent_and_it_comes_afterwards(bench: 
     for _ in range(3):
         assert bench.call("step") == 0
     assert gateway.of(Birth)
+
+
+def test_the_lamp_is_the_alert_output_with_the_policy_of_the_configuration(bench: Bench, tmp_path: Path) -> None:
+    def lit() -> bool:
+        return bool(bench.peek(LAMP[0]) >> LAMP[1] & 1)
+
+    Gateway(provisioned(bench, tmp_path, "--alert-after", "2", "--clear-after", "1", "--alert-on-fault"))
+    assert bench.boot() == RUNNING
+    assert bench.call("step") == 0
+    assert not lit()
+    bench.fault("silent")
+    assert (bench.call("step"), lit()) == (0, False)
+    assert (bench.call("step"), lit()) == (0, True)
+    bench.fault("silent", 0)
+    assert (bench.call("step"), lit()) == (0, False)

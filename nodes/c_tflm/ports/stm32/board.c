@@ -56,6 +56,14 @@ static uint16_t port_battery_mv(void *context) {
     return source_battery_mv(board->source);
 }
 
+/* While the module's radio runs: what it is opened for now, it would be opened for anyway. */
+static uint16_t port_battery_load_mv(void *context) {
+    struct board *board = context;
+    time_pace(board->time, PACE_RADIO);
+    (void)module_open(&board->module);
+    return source_battery_mv(board->source);
+}
+
 static int16_t port_temperature_cdeg(void *context) {
     const struct board *board = context;
     return source_temperature_cdeg(board->source);
@@ -72,6 +80,11 @@ static void port_identify(void *context) {
         chip_lamp(board->registers, i % 2 == 0);
         time_pass(board->registers, board->time, BLINK_MS);
     }
+}
+
+static void port_alert(void *context, bool on) {
+    const struct board *board = context;
+    chip_lamp(board->registers, on);
 }
 
 static uint32_t port_stop_refused(void *context) {
@@ -99,9 +112,11 @@ struct port board_port(struct board *board) {
         .persist_read = port_persist_read,
         .persist_write = port_persist_write,
         .battery_mv = port_battery_mv,
+        .battery_load_mv = has_module(board) ? port_battery_load_mv : NULL, /* a wire takes nothing */
         .temperature_cdeg = port_temperature_cdeg,
         .link_dbm = port_link_dbm,
         .identify = port_identify,
+        .alert = port_alert,
         .store = &BOARD_STORE,
         .stop_refused = port_stop_refused,
         .restart = port_restart,
@@ -189,6 +204,7 @@ struct node_config board_node_config(struct board *board, const struct model *mo
         .learner = page->learn != 0 ? learner : NULL,
         .setup = {.windows = page->learn},
         .radio_min_mv = page->radio_min_mv,
+        .alert = {page->alert_after, page->clear_after, page->alert_on_fault != 0},
         .firmware_counter = firmware_counter(board),
         .slot = board->rules.running > 0 ? (uint8_t)board->rules.running : 0,
         .rules = &board->rules,

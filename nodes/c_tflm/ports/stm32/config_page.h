@@ -38,7 +38,10 @@ struct config_page {
     char hardware[CONFIG_TEXT + 4]; /* ends in a zero */
     uint16_t short_samples;         /* look at so many first; 0: always at the whole window */
     uint8_t whole_every;            /* all the same at the whole window in every n-th wake; 0: as the core has it */
-    uint8_t reserved[5];
+    uint8_t alert_after;            /* core/alert.h: looks in a row until the lamp is lit; 0: never */
+    uint8_t clear_after;
+    uint8_t alert_on_fault;
+    uint8_t reserved[2];
 };
 
 /* A page of `size` bytes. False: not of this version, or not within what the core takes. Its slot has said already that

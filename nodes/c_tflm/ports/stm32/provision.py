@@ -26,7 +26,7 @@ STORE_MODEL, STORE_CONFIG = 0, 1
 SENSORS = ("none", "lsm6dsl", "mpu6050", "lis2dw12")
 LINES = ("usart", "lpuart", "module")
 FEATURE_SETS = ("statistics", "invariant")
-CONFIG = struct.Struct("<4sHH4s16s4I4H2BH2BH28sHB5x")
+CONFIG = struct.Struct("<4sHH4s16s4I4H2BH2BH28sH4B2x")
 WORD = 8
 SPARES = 4  # words for each mark of a slot's head
 MARKS = (b"complete", b"activate", b"confirm!")
@@ -82,7 +82,7 @@ def configuration(options: argparse.Namespace) -> bytes:
         round(options.rate * 1000), options.listen_ms, options.samples, options.window_every, options.flag_repeat,
         options.channels, SENSORS.index(options.sensor), options.learn, LINES.index(options.line),
         FEATURE_SETS.index(options.features) + 1, options.radio_min_mv, name, options.short_samples,
-        options.whole_every,
+        options.whole_every, options.alert_after, options.clear_after, options.alert_on_fault,
     )  # fmt: skip
 
 
@@ -127,6 +127,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--short-samples", type=int, default=0, help="look at so many first; 0: at the whole window")
     parser.add_argument("--whole-every", type=int, default=0, help="the whole window in every n-th wake all the same")
     parser.add_argument("--radio-min-mv", type=int, default=0, help="below it nothing is sent")
+    parser.add_argument("--alert-after", type=int, default=0, help="light the lamp after so many looks; 0: never")
+    parser.add_argument("--clear-after", type=int, default=0, help="and put it out after so many; 0: when acknowledged")
+    parser.add_argument("--alert-on-fault", action="store_true", help="a sensor fault counts as anomalous for the lamp")
     parser.add_argument("--hardware", help="what its Birth says; the board's name unless given")
     return parser
 
