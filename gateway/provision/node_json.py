@@ -87,14 +87,17 @@ class Sensor(_Table):
         return self
 
 
-class WifiUdp(_Table):
+class _Wifi(_Table):
+    ssid: str = Field(min_length=1, max_length=32)
+    key: str = Field(max_length=64)
+    limit_ms: int = Field(default=8000, ge=500, le=60_000)
+
+
+class WifiUdp(_Wifi):
     """Datagrams to the gateway."""
 
     kind: Literal["wifi_udp"]
-    ssid: str = Field(min_length=1, max_length=32)
-    key: str = Field(max_length=64)
     gateway: str
-    limit_ms: int = Field(default=8000, ge=500, le=60_000)
 
     @model_validator(mode="after")
     def _is_endpoint(self) -> WifiUdp:
@@ -102,17 +105,14 @@ class WifiUdp(_Table):
         return self
 
 
-class WifiMqtt(_Table):
+class WifiMqtt(_Wifi):
     """A broker that the gateway is connected to as well."""
 
     kind: Literal["wifi_mqtt"]
-    ssid: str = Field(min_length=1, max_length=32)
-    key: str = Field(max_length=64)
     broker: str
     prefix: str = Field(default="stethos/nodes", pattern=r"^[^/+#\x00]+(/[^/+#\x00]+)*$")
     user: str | None = None
     password: str | None = None
-    limit_ms: int = Field(default=8000, ge=500, le=60_000)
 
     @model_validator(mode="after")
     def _is_endpoint(self) -> WifiMqtt:

@@ -23,7 +23,8 @@ class Board:
         self._alert = None if pin is None else machine.Pin(pin, machine.Pin.OUT)
         battery = settings.battery
         self._battery = None if battery is None else (machine.ADC(machine.Pin(battery["pin"])), battery["ratio"])
-        self._watchdog = machine.WDT(timeout=settings.watchdog_ms) if settings.watchdog_ms else None
+        if settings.watchdog_ms:
+            machine.WDT(timeout=settings.watchdog_ms)  # never fed: a wake that is not over by then is not well
         if not self._slept:
             self._write(_RESTARTS, str(self.restarts() + 1).encode())
 
@@ -39,10 +40,6 @@ class Board:
 
     def restart(self):
         machine.reset()
-
-    def feed(self):
-        if self._watchdog:
-            self._watchdog.feed()
 
     def reset_cause(self):
         cause = machine.reset_cause()
