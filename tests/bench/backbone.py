@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from tests.bench import footprint, ingest, latency, start
-from tests.bench.figures import NOT_FULL, Figure, merge, read, show
+from tests.bench import footprint, groups, ingest, latency, start
+from tests.bench.figures import NOT_FULL, Figure, merge, read
 from tests.bench.processes import GatewayEnded
 from tests.bench.progress import say
 
@@ -88,16 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no process is left behind
     given = {field.name: value for field in fields(Durations) if (value := getattr(options, field.name)) is not None}
     long = replace(SHORT if options.short else FULL, **given)
-    failed = []
-    for group in options.group or [*GROUPS, *FAULTS]:
-        say(f"== {group}")
-        came = _ours(group, long) if group in GROUPS else _faults(group, long)
-        if not came:
-            failed.append(group)
-    show(read())
-    for group in failed:
-        say(f"{group} came to nothing")
-    return bool(failed)
+
+    def measured(group: str) -> bool:
+        return _ours(group, long) if group in GROUPS else _faults(group, long)
+
+    return groups.each(options.group or [*GROUPS, *FAULTS], measured)
 
 
 def _ours(group: str, long: Durations) -> bool:
@@ -118,8 +113,7 @@ def _faults(group: str, long: Durations) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.backbone", description=__doc__)
-    parser.add_argument("group", nargs="*", choices=[*GROUPS, *FAULTS, []], help="what to measure; default: all")
+    parser = groups.parser("tests.bench.backbone", __doc__, [*GROUPS, *FAULTS])
     parser.add_argument("--short", action="store_true", help="try the bench, in minutes")
     for field in fields(Durations):
         default = getattr(FULL, field.name)

@@ -5,7 +5,6 @@ The unix port (x64) in place of a board: what it says of time is for comparing, 
 
 from __future__ import annotations
 
-import argparse
 import ast
 import os
 import subprocess
@@ -15,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.bench.figures import Figure, merge, read, show
+from tests.bench import groups
+from tests.bench.figures import Figure
 from tests.bench.progress import say
+from tests.micropython.native import built
 
 ROOT = Path(__file__).parents[2]
 NODE = ROOT / "nodes" / "micropython"
 BOARD = ROOT / "tests" / "micropython" / "board"
 WAKE = BOARD / "whole_wake.py"
-BUILT = ROOT / "build" / "micropython"
 ARCHITECTURES = "x64", "armv6m", "armv7m", "armv7emsp", "rv32imc", "xtensawin"
-MODULE = "stethos_native.mpy"
 SETS = {1: "statistics", 2: "invariant", 3: "slow"}
 SAMPLES = 512
 TIMES = 31
@@ -39,19 +38,15 @@ class NotHere(Exception):
 
 def program(name: str) -> Path:
     """Of build/micropython. Raises NotHere."""
-    if not (BUILT / name).exists():
+    if not (built.BUILT / name).exists():
         raise NotHere("MicroPython is not built here: `make micropython` says why, or builds it")
-    return BUILT / name
+    return built.BUILT / name
 
 
 def native(arch: str) -> Path | None:
-    """The native module for a processor, None where its compiler is not here."""
-    made = subprocess.run(
-        ["make", "-s", "-C", NODE / "native", f"ARCH={arch}", f"MPY_DIR={program('source')}", f"OUT={BUILT / 'native'}",
-         f"PYTHON={sys.executable}"], capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    file = BUILT / "native" / arch / MODULE
-    return file if made.returncode == 0 and file.exists() else None
+    """The native module for a processor, None where it cannot be built."""
+    program("source")
+    return None if built.why_not(arch) else built.mpy(arch) / built.MODULE
 
 
 def run(*arguments: object, paths: Sequence[Path]) -> str | None:
@@ -154,20 +149,7 @@ GROUPS: Mapping[str, Callable[[], Mapping[str, Figure]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 1 if a group came to nothing; the others are run all the same."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.micropython", description=__doc__)
-    parser.add_argument("group", nargs="*", choices=[*GROUPS, []], help="what to measure; default: all")
-    failed = []
-    for group in parser.parse_args(arguments).group or GROUPS:
-        say(f"== {group}")
-        try:
-            merge(GROUPS[group]())
-        except (AssertionError, NotHere, OSError) as error:
-            say(f"{group}: {error}")
-            failed.append(group)
-    show(read())
-    for group in failed:
-        say(f"{group} came to nothing")
-    return bool(failed)
+    return groups.run("tests.bench.micropython", __doc__, GROUPS, arguments, (AssertionError, NotHere, OSError))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ of flags (nodes/c_tflm/make/qemu.mk) for a Cortex-M4.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import node_battery, node_core, node_exact, node_network, node_parts
-from tests.bench.figures import Figure, merge, read, show
-from tests.bench.progress import say
+from tests.bench import groups, node_battery, node_core, node_exact, node_network, node_parts
+from tests.bench.figures import Figure
 
 Found = Mapping[str, Figure]
 
@@ -27,20 +25,7 @@ GROUPS: Mapping[str, Callable[[], Found]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns 1 if a group came to nothing; the others are run all the same."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.node", description=__doc__)
-    parser.add_argument("group", nargs="*", choices=[*GROUPS, []], help="what to measure; default: all")
-    failed = []
-    for group in parser.parse_args(arguments).group or GROUPS:
-        say(f"== {group}")
-        try:
-            merge(GROUPS[group]())
-        except (AssertionError, OSError) as error:
-            say(f"{group}: {error}")
-            failed.append(group)
-    show(read())
-    for group in failed:
-        say(f"{group} came to nothing")
-    return bool(failed)
+    return groups.run("tests.bench.node", __doc__, GROUPS, arguments)
 
 
 if __name__ == "__main__":

@@ -4,57 +4,33 @@ file, boards in QEMU with theirs, and a unix port that has the module within. Al
 
 from __future__ import annotations
 
-import fcntl
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.micropython.native import vectors
+from tests.micropython.native import built, vectors
+from tests.micropython.native.built import BUILT, MODULE, NATIVE, ROOT, make
 from tests.micropython.native.emulated import BOARDS, Board
 
-ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
-BUILT = ROOT / "build" / "micropython"
-NATIVE = ROOT / "nodes" / "micropython" / "native"
 LIB = ROOT / "nodes" / "micropython" / "lib"
 WIRE = ROOT / "nodes" / "wire"
 SCRIPTS = (HERE.parent / "board", HERE / "board")
-MODULE = "stethos_native.mpy"
-COMPILERS = {"x64": "gcc", "rv32imc": "riscv64-unknown-elf-gcc"}
 UNIX = (
     "VARIANT=standard", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_SSL=0", "FROZEN_MANIFEST=",
     "CFLAGS_EXTRA=-Wno-error -DMICROPY_PY_CRYPTOLIB=1 -DMICROPY_SSL_MBEDTLS=1", "LDFLAGS_EXTRA=-lmbedcrypto",
 )  # fmt: skip
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-
-
-def make(folder: Path, *settings: str) -> None:
-    """One build at a time. AssertionError with what make said."""
-    with (BUILT / ".native.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(["make", "-s", f"-j{os.cpu_count() or 1}", "-C", str(folder), *settings],
-                              env=ENVIRONMENT, capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 def mpy(arch: str, **settings: str) -> Path:
     """The folder of the module for a processor. Skips where it cannot be built."""
-    compiler = COMPILERS.get(arch, "arm-none-eabi-gcc")
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} not installed (deploy/system-packages test)")
-    if importlib.util.find_spec("elftools") is None:
-        pytest.skip("MicroPython's linker wants pyelftools")
-    out = BUILT / "native"
-    make(NATIVE, f"ARCH={arch}", f"MPY_DIR={BUILT / 'source'}", f"OUT={out}", f"PYTHON={sys.executable}",
-         *(f"{name}={value}" for name, value in settings.items()))  # fmt: skip
-    parts = [settings.get("OPERATORS", ""), *(f"no-{part}" for part in settings.get("WITHOUT", "").split())]
-    return out / "-".join([arch, *filter(None, parts)])
+    if why := built.why_not(arch):
+        pytest.skip(why)
+    return built.mpy(arch, **settings)
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +89,7 @@ def boards(micropython: Path) -> Callable[[str], Path]:
 
     def firmware(arch: str) -> Path:
         board = BOARDS[arch]
-        for tool in (board.emulator, COMPILERS.get(arch, "arm-none-eabi-gcc")):
+        for tool in (board.emulator, built.compiler(arch)):
             if shutil.which(tool) is None:
                 pytest.skip(f"{tool} not installed (deploy/system-packages test)")
         build = BUILT / f"qemu-{board.board}"

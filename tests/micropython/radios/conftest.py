@@ -18,7 +18,7 @@ Talk = Callable[..., Coroutine[None, None, list[str]]]
 @pytest.fixture
 def talk(micropython: Path) -> Talk:
     """A few wakes: kind of the radio, where to, how many, and what else wakes.py takes."""
-    paths = [HERE / "board", ROOT / "nodes" / "micropython", LIB]
+    paths = [HERE / "board", ROOT / "nodes" / "micropython", LIB, HERE.parent]
 
     async def talk(*arguments: object) -> list[str]:
         process = await asyncio.create_subprocess_exec(

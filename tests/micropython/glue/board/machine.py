@@ -8,6 +8,7 @@ import sys
 import time
 
 from fakes import buses
+from fakes.line import Line
 from fakes.motion import LIS3DH
 from fakes.room import SHT3x
 
@@ -102,24 +103,11 @@ class WDT:
         pass
 
 
-class UART:
+class UART(Line):
     """The line that world.json names."""
 
     def __init__(self, id, baudrate):
-        import select
-
-        self._file = open(_world()["tty"], "r+b", 0)
-        self._poll = select.poll()
-        self._poll.register(self._file, select.POLLIN)
-
-    def any(self):
-        return bool(self._poll.poll(0))
-
-    def read(self):
-        return self._file.read(1)
-
-    def write(self, data):
-        return self._file.write(data)
+        super().__init__(_world()["tty"])
 
 
 class I2C(buses.I2C):

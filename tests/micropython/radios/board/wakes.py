@@ -1,9 +1,9 @@
 """Runs a radio as a node would, under MicroPython: KIND WAYS… with PORT or path; prints what came of it."""
 
-import select
 import sys
 from binascii import hexlify, unhexlify
 
+from fakes.line import Line
 from radios import REMEMBERED, RadioError
 
 from network import Air
@@ -11,24 +11,6 @@ from network import Air
 KID = unhexlify("0a0b0c0d")
 NEAR, FAR, GUEST = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2", b"\2\0\0\0\0\3"
 Air.points = (("works", "key", FAR, 1, -80), ("works", "key", NEAR, 11, -50), ("guest", "", GUEST, 6, -30))
-
-
-class Uart:
-    """machine.UART, over a device file."""
-
-    def __init__(self, path):
-        self._file = open(path, "r+b", 0)
-        self._poll = select.poll()
-        self._poll.register(self._file, select.POLLIN)
-
-    def any(self):
-        return bool(self._poll.poll(0))
-
-    def read(self):
-        return self._file.read(1)
-
-    def write(self, data):
-        return self._file.write(data)
 
 
 def radio_of(kind, where, remembered=b"", key="key"):
@@ -42,7 +24,7 @@ def radio_of(kind, where, remembered=b"", key="key"):
         return Radio("works", key, where, KID, remembered, limit_ms=1000)
     from radios.uart import Radio
 
-    return Radio(Uart(where))
+    return Radio(Line(where))
 
 
 def exchange(radio, envelope, wait_ms):
