@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from gateway.wire.messages import Birth, EnergyUc, Health, LearnerBrief
+from gateway.wire.messages import Birth, Health
 
 REPORTED = ("wakes", "flags", "resends", "ring_drops", "refused")
-REPORTED_MORE = ("battery_load_mv", "deferred", "stop_refused", "restarts")
-REPORTED_LEARNER = LearnerBrief._fields
-"""What a node counts and tells in its Health (nodes/wire/wire.cddl); of the last two, only newer nodes tell."""
+"""What a node counts and tells in its Health (nodes/wire/wire.cddl); since its own last start."""
 COMMIT_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -173,14 +171,16 @@ class _NodeReports:
             "stethos_node_learner", "How a node's learner is doing (nodes/wire/SPEC.md)", labels=["node", "name"]
         )
         for node, health in sorted(self._health.copy().items()):
-            _tell(told, node, REPORTED, health)
-            _tell(told, node, REPORTED_MORE, health.more)
-            _tell(energy, node, EnergyUc._fields, health.energy_uc)
-            _tell(learner, node, REPORTED_LEARNER, health.learner)
+            _tell(told, node, {name: getattr(health, name) for name in REPORTED})
+            _tell(energy, node, health.energy_uc._asdict())
+            if health.more:  # which only newer nodes tell
+                _tell(told, node, health.more._asdict())
+            if health.learner:
+                _tell(learner, node, health.learner._asdict())
         yield from (told, energy, learner)
 
 
-def _tell(family: GaugeMetricFamily, node: str, names: Iterable[str], of: object) -> None:
-    for name in names:
-        if (value := getattr(of, name, None)) is not None:
+def _tell(family: GaugeMetricFamily, node: str, figures: Mapping[str, int | None]) -> None:
+    for name, value in figures.items():
+        if value is not None:
             family.add_metric([node, name], value)
