@@ -69,7 +69,9 @@ class Gateway:
             self._clock,
             group_ms=settings.journal.group_ms,
             snapshot_entries=settings.journal.snapshot_entries,
-            heard=lambda heard: self._answers.heard(heard, self._decider.admission, self._knows_schedule),
+            heard=lambda heard: self._answers.heard(
+                heard, self._decider.admission, self._knows_schedule, self._decider.engine.mail.boxes.get
+            ),
             refresh=self._refresh,
         )
         self._reloads = Reloads(self._reload)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from gateway import configured
 from gateway.cli.battery import battery
+from gateway.cli.mail import mail, tell
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.provision import node_json
 from gateway.store.keys import NodeKey, Registry
@@ -26,6 +27,8 @@ def node() -> None:
 
 
 node.add_command(battery)
+node.add_command(mail)
+node.add_command(tell)
 
 
 @node.command()

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
-from gateway.core.command import CommandResult
-from gateway.core.entry import Commanded, Configured, Entry, Noticed, Report, Scored, Started, Tick
+from gateway.core.command import CommandResult, Outcome
+from gateway.core.entry import Commanded, Configured, Entry, Noticed, Posted, Report, Scored, Started, Tick
 from gateway.core.incident import Incidents
 from gateway.core.ledger import Ledger
+from gateway.core.mailbox import Mailboxes
 from gateway.core.nodes import NodeDesk
 from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
@@ -58,7 +59,8 @@ class Engine:
         self.incidents = Incidents(self.ledger)
         self.assets = AssetDesk(self.ledger, self.timers, self.alarms, self.incidents)
         self.rescores = Rescores(self.ledger, self.timers)
-        self.nodes = NodeDesk(self.ledger, self.timers, self.alarms, self.assets, self.rescores)
+        self.mail = Mailboxes(self.ledger, self.timers)
+        self.nodes = NodeDesk(self.ledger, self.timers, self.alarms, self.assets, self.rescores, self.mail)
         self._said_counts: tuple[int, ...] = ()
 
     def apply(self, entry: Entry) -> Decision:
@@ -73,6 +75,7 @@ class Engine:
             self.nodes.heard(body)
         elif isinstance(body, Started):
             self.nodes.restarted(self.now_ms - before_ms)
+            self.mail.restarted()
         if self.plant is not None and self.timers.any_due(self.now_ms):
             self._fire_timers(self.plant)
         match body:
@@ -88,6 +91,8 @@ class Engine:
                 self.nodes.scored(self.plant, score, self.now_ms)
             case Commanded(command) if self.plant:
                 result = self.alarms.command(command, self.plant.alarm_ids(), self.now_ms)
+            case Posted() as posted if self.plant:
+                result = self._post(self.plant, posted)
             case Noticed() as noticed if self.plant:
                 self._noticed(self.plant, noticed)
             case Tick():
@@ -134,6 +139,8 @@ class Engine:
                     self.nodes.on_timer(plant, name, self.now_ms)
                 case "window":
                     self.nodes.unscored(plant, int(name))
+                case "mail":
+                    self.mail.expire(name, self.now_ms)
 
     def _configure(self, plant: Plant) -> None:
         old, self.plant = self.plant, plant
@@ -168,6 +175,13 @@ class Engine:
                 self.ledger.requalify(tag, Quality.RESTARTED)
         for name in sorted(plant.assets, key=lambda name: plant.assets[name].slot):
             self.nodes.trust(plant, name, self.now_ms)
+
+    def _post(self, plant: Plant, posted: Posted) -> CommandResult:
+        if posted.node not in plant.nodes:
+            return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: no node of this plant")
+        if not self.mail.post(posted.node, posted.order, posted.argument, posted.expires_ms):
+            return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: its mailbox is full")
+        return CommandResult(Outcome.DONE)
 
     def _noticed(self, plant: Plant, noticed: Noticed) -> None:
         alarm_id = AlarmId(Scope.GATEWAY, "gateway", noticed.kind)

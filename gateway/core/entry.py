@@ -16,6 +16,7 @@ import cbor2
 from pydantic import TypeAdapter
 
 from gateway.core.command import Command, CommandKind
+from gateway.core.mailbox import Order
 from gateway.core.plant import AlarmKind, AlarmText, Plant, Scope
 from gateway.core.roster import gateway_alarms
 from gateway.wire.cbor import ARRAY, UINT, array, byte_string, head, text
@@ -32,6 +33,7 @@ class EntryKind(StrEnum):
     COMMAND = "command"
     TICK = "tick"
     NOTICED = "noticed"
+    POSTED = "posted"
 
 
 VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 3}
@@ -95,6 +97,21 @@ class Commanded:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """A person, or the gateway itself, has something to tell a node: it waits in the node's mailbox.
+
+    `argument` as in nodes/wire/SPEC.md, "Commands"; `expires_ms` (Unix ms) is when it is let go unread.
+    """
+
+    node: str
+    order: Order
+    argument: int | None
+    expires_ms: int
+    actor: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: a deadline the engine asked to be woken for."""
 
@@ -116,7 +133,7 @@ class Noticed:
             raise ValueError(f"{self.kind} is not an alarm of the gateway")
 
 
-Body = Configured | Started | Report | Scored | Commanded | Tick | Noticed
+Body = Configured | Started | Report | Scored | Commanded | Posted | Tick | Noticed
 
 
 class Entry(NamedTuple):
@@ -169,6 +186,8 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             c = command
             kind = EntryKind.COMMAND
             fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
+        case Posted(node, order, argument, expires_ms, actor, origin):
+            kind, fields = EntryKind.POSTED, [node, int(order), argument, expires_ms, actor, origin]
         case Started(version):
             kind, fields = EntryKind.STARTED, [version]
         case Noticed(what, active, source_ms, detail):
@@ -205,6 +224,10 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             return Scored(window, value, threshold, model, failure)
         case EntryKind.COMMAND, [str(what), str(actor), str(origin), str(alarm), int(event), str(comment), int(until)]:
             return Commanded(Command(CommandKind(what), actor, origin, alarm, event, comment, until))
+        case EntryKind.POSTED, [
+            str(node), int(order), int() | None as argument, int(expires_ms), str(actor), str(origin)
+        ]:  # fmt: skip
+            return Posted(node, Order(order), argument, expires_ms, actor, origin)
         case EntryKind.STARTED, [str(version)]:
             return Started(version)
         case EntryKind.NOTICED, [str(what), bool(active), int(source_ms), str(detail)]:

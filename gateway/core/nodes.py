@@ -12,12 +12,13 @@ from gateway.core.entry import Report, Scored
 from gateway.core.evidence import Basis, Verdict
 from gateway.core.ledger import Ledger
 from gateway.core.liveness import Alive, Schedule
+from gateway.core.mailbox import Mailboxes
 from gateway.core.plant import NODE_TAGS, AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
 from gateway.core.timers import Timers
 from gateway.core.update import Quality
 from gateway.wire import age, score
-from gateway.wire.messages import Birth, Features, Flag, Health, Window
+from gateway.wire.messages import Birth, Features, Flag, Health, Result, Window
 
 FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
@@ -80,12 +81,15 @@ class NodeState:
 class NodeDesk:
     """Takes in the nodes' messages and the Scores of their Windows."""
 
-    def __init__(self, ledger: Ledger, timers: Timers, alarms: Alarms, assets: AssetDesk, rescores: Rescores) -> None:
+    def __init__(
+        self, ledger: Ledger, timers: Timers, alarms: Alarms, assets: AssetDesk, rescores: Rescores, mail: Mailboxes
+    ) -> None:
         self._ledger = ledger
         self._timers = timers
         self._alarms = alarms
         self._assets = assets
         self._rescores = rescores
+        self._mail = mail
         self.nodes: dict[str, NodeState] = {}
         self.lost = 0
 
@@ -106,6 +110,7 @@ class NodeDesk:
         """The node is no longer part of the plant."""
         state = self.nodes.pop(name)
         self.lost -= state.alive is Alive.LOST
+        self._mail.drop(name)
         self._leave(plant, name, state.asset, at_ms)
 
     def restarted(self, deaf_ms: int) -> None:
@@ -135,6 +140,7 @@ class NodeDesk:
         before = state.alive, state.fault, state.heard
         if isinstance(message, Birth):
             state.schedule.heartbeat_ms = message.heartbeat_ms
+            self._mail.born(name, message.last_command)
             self._judge_liveness(plant, name, at_ms, say=not state.heard)
         elif before != _WELL:  # else nothing but its deadline has moved, and that is left where it is (timers.py)
             self._judge_liveness(plant, name, at_ms, say=not state.heard)
@@ -170,8 +176,10 @@ class NodeDesk:
                 self._sensor(plant, name, 0, event_ms, at_ms)
                 self._looked(plant, name, message.score, event_ms, at_ms)
                 self._rescore(plant, entry, name, message.features, event_ms, at_ms, claimed=False)
+            case Result():
+                self._mail.answered(name, message)
             case _:
-                pass  # Birth, Result and LearnerState say nothing about the machine
+                pass  # Birth, Sampled and LearnerState say nothing about the machine
 
     def scored(self, plant: Plant, scored: Scored, at_ms: int) -> None:
         """The gateway's model has looked at a Window."""

@@ -14,6 +14,7 @@ from gateway.core.entry import with_gateway_alarms
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict
 from gateway.core.incident import Bout, Incident
 from gateway.core.liveness import Alive, Schedule
+from gateway.core.mailbox import Box, Letter, Order
 from gateway.core.nodes import NodeState
 from gateway.core.plant import AlarmId, Plant
 from gateway.core.rescore import Pending
@@ -57,6 +58,9 @@ def take(engine: Engine) -> bytes:
                 name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard]
                 for name, n in engine.nodes.nodes.items()
             },
+            "mail": {
+                name: [box.last, [list(letter) for letter in box.letters]] for name, box in engine.mail.boxes.items()
+            },
         }
     )
 
@@ -98,6 +102,10 @@ def _restore(s: dict[str, Any]) -> Engine:
     engine.nodes.nodes = {
         name: NodeState(asset, Schedule(*schedule), Alive(alive), fault, heard)
         for name, (asset, schedule, alive, fault, heard) in s["nodes"].items()
+    }
+    engine.mail.boxes = {
+        name: Box([Letter(number, Order(order), *rest) for number, order, *rest in letters], last)
+        for name, (last, letters) in s.get("mail", {}).items()
     }
     engine.nodes.lost = sum(n.alive is Alive.LOST for n in engine.nodes.nodes.values())
     return engine

@@ -10,7 +10,7 @@ from gateway.store import marks as marks_of
 from gateway.store.keys import NodeKey
 from gateway.wire.envelope import MAX_PARTIAL_IV, BadTag, Cipher, Malformed, Sealed, parse
 from gateway.wire.keys import NodeKeys
-from gateway.wire.messages import Ack, Birth, Undecodable, UpMessage, decode_up, encode
+from gateway.wire.messages import Birth, DownMessage, Undecodable, UpMessage, decode_up, encode
 from gateway.wire.window import ReplayWindow, SequenceWindow
 from gateway.wire.witness import Witness
 
@@ -197,8 +197,10 @@ class Admission:
         self._new_epoch = False
         self.take_over(keys)
 
-    def ack(self, node: str, ack: Ack) -> bytes | None:
-        """Seal an answer; None if the node is gone or its reserve of partial IVs is used up (the node asks again)."""
+    def seal(self, node: str, message: DownMessage) -> bytes | None:
+        """Seal an answer or a letter; None if the node is gone or its reserve of partial IVs is used up (it asks
+        again).
+        """
         member = self._by_name.get(node)
         if member is None:
             return None
@@ -206,7 +208,7 @@ class Admission:
         if partial_iv >= member.ceiling or partial_iv > MAX_PARTIAL_IV:
             return None
         member.next_down = partial_iv + 1
-        return member.down.seal(partial_iv, encode(ack))
+        return member.down.seal(partial_iv, encode(message))
 
     def _accept(self, member: _Member, partial_iv: int, ciphertext: bytes) -> None:
         replay = member.replay

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.core.command import Command
+from gateway.core.command import Command, CommandResult
+from gateway.core.entry import Posted
 from gateway.runtime.decider import Decider
 from gateway.runtime.reload import Reloaded
 
@@ -27,10 +28,11 @@ NAME = "control.sock"
 MAX_LINE = 65_536
 MAX_ASKING = 32  # at once; each is answered, or let go, in time
 PATIENCE_S = 10.0
-RELOAD = "reload"  # the one request that is no Command
+RELOAD = "reload"  # requests that are no Command
+POST = "post"
 RELOAD_PATIENCE_S = 60.0  # models are loaded and tried, parts are closed and opened
 
-_COMMAND = TypeAdapter(Command)
+_Asked = TypeVar("_Asked", Command, Posted)
 
 
 class ControlFailed(Exception):  # noqa: N818 - the world's or the operator's fault
@@ -96,9 +98,14 @@ class Control:
         writer.close()
 
     async def _command(self, request: dict[str, Any], origin: str) -> dict[str, Any]:
-        command = _command(request | {"origin": origin})
-        result = await self._decider.command(command)
+        result = await self._asked(request, origin)
         return {"outcome": str(result.outcome), "event": result.event, "detail": result.detail}
+
+    async def _asked(self, request: dict[str, Any], origin: str) -> CommandResult:
+        if request.get("kind") == POST:
+            letter = {key: value for key, value in request.items() if key != "kind"}
+            return await self._decider.post(_read(Posted, letter | {"origin": origin}))
+        return await self._decider.command(_read(Command, request | {"origin": origin}))
 
 
 def _request(line: bytes) -> dict[str, Any]:
@@ -108,12 +115,12 @@ def _request(line: bytes) -> dict[str, Any]:
     return request
 
 
-def _command(request: dict[str, Any]) -> Command:
-    """ValueError for anything that is no command."""
-    if unknown := request.keys() - Command.__dataclass_fields__.keys():
+def _read(wanted: type[_Asked], request: dict[str, Any]) -> _Asked:
+    """ValueError for anything that is not what is wanted."""
+    if unknown := request.keys() - wanted.__dataclass_fields__.keys():
         raise ValueError(f"not a command: unknown {', '.join(sorted(unknown))}")
     try:
-        return _COMMAND.validate_json(json.dumps(request), strict=True)
+        return TypeAdapter(wanted).validate_json(json.dumps(request), strict=True)
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"not a command: {'; '.join(faults)}") from error

@@ -17,7 +17,7 @@ from gateway import __version__
 from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandResult
-from gateway.core.entry import Body, Commanded, Configured, Entry, Report, Started, Tick
+from gateway.core.entry import Body, Commanded, Configured, Entry, Posted, Report, Started, Tick
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision, encode_updates
 from gateway.runtime import chronicle
 from gateway.runtime.admission import ANSWERED, Admission, Admitted, Verdict
@@ -33,7 +33,6 @@ from gateway.store.group import Group, Row
 from gateway.store.journal import Journal
 from gateway.store.retention import Limits, Sizes
 from gateway.store.schema import JournalFull
-from gateway.wire.messages import Sampled
 
 MAX_GROUP = 512  # items beyond which a group takes no more
 QUEUE_LENGTH = 64  # of what is handed in; frames come by the list
@@ -95,8 +94,15 @@ class Decider:
 
     async def command(self, command: Command) -> CommandResult:
         """Journal a person's command, and return the engine's answer once it is durable."""
+        return await self._ask(Commanded(command))
+
+    async def post(self, posted: Posted) -> CommandResult:
+        """Put a letter into a node's mailbox; it is answered as a command is, once the letter is durable."""
+        return await self._ask(posted)
+
+    async def _ask(self, body: Commanded | Posted) -> CommandResult:
         answer: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
-        await self._queue.put(Request(command, answer))
+        await self._queue.put(Request(body, answer))
         return await answer
 
     def mark(self, name: str, value: int) -> None:
@@ -230,8 +236,8 @@ class Decider:
                 case list():
                     for arrival in item:
                         self._arrived(arrival, decided)
-                case Request(command, answer):
-                    result = self._enter(Commanded(command), decided)
+                case Request(body, answer):
+                    result = self._enter(body, decided)
                     assert result is not None
                     decided.answers.append((answer, result))
                 case Keep(name, value, done):
@@ -275,10 +281,6 @@ class Decider:
         self._metrics.frame(admitted.node, admitted.verdict)
         if admitted.verdict is Verdict.ACCEPTED:
             assert admitted.message is not None
-            if isinstance(admitted.message, Sampled):  # no decision rests on raw samples, and nobody keeps them yet
-                self._metrics.event("samples_not_kept")
-                decided.heard.append((arrival, admitted))
-                return
             received_ms = decided.now.of_receipt_ms(arrival.frame.received_ns)
             self._enter(
                 Report(

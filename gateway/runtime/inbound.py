@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.core.command import Command, CommandResult
-from gateway.core.entry import Body, Configured
+from gateway.core.command import CommandResult
+from gateway.core.entry import Body, Commanded, Configured, Posted
 from gateway.core.update import AlarmChange, TagChange
 from gateway.links import Frame
 from gateway.runtime.feed import Feed
@@ -25,9 +25,9 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Request:
-    """A person's command, and who waits for its answer."""
+    """What a person asks of an alarm, or has to tell a node, and who waits for the answer."""
 
-    command: Command
+    body: Commanded | Posted
     answer: asyncio.Future[CommandResult]
 
 

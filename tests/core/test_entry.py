@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from gateway.core import entry as entries
 from gateway.core import update as updates
 from gateway.core.command import Command, CommandKind
-from gateway.core.entry import Commanded, Configured, EntryBroken, EntryKind, Noticed, Report, Scored, Started, Tick
+from gateway.core.entry import (
+    Commanded,
+    Configured,
+    EntryBroken,
+    EntryKind,
+    Noticed,
+    Posted,
+    Report,
+    Scored,
+    Started,
+    Tick,
+)
+from gateway.core.mailbox import Order
 from gateway.core.plant import AlarmId, AlarmKind, Scope, TagId
 from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, Quality, TagChange
 from gateway.wire.messages import Flag
@@ -26,6 +38,8 @@ BODIES = [
     Scored(7, 250, 100, MODEL),
     Scored(7, 0, 0, b"", "does not fit"),
     Commanded(Command(CommandKind.SHELVE, "ann", "cli uid 0", "asset/pump/anomaly", 3, "noise", ms(9))),
+    Posted("a", Order.COLLECT, 12, ms(9), "ann", "cli uid 0"),
+    Posted("a", Order.IDENTIFY, None, ms(9), "ann", "cli uid 0"),
     Tick(),
     Noticed(AlarmKind.JOURNAL_SPACE, True, ms(1), "12 MiB free"),
     Noticed(AlarmKind.OUTPUT_BEHIND, False, ms(1)),

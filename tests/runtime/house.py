@@ -23,7 +23,18 @@ from gateway.store.journal import Journal
 from gateway.store.keys import NodeKey
 from gateway.wire.envelope import Cipher, parse
 from gateway.wire.keys import NodeKeys
-from gateway.wire.messages import Ack, Birth, EnergyUc, Features, Flag, Health, Message, decode_down, encode
+from gateway.wire.messages import (
+    Ack,
+    Birth,
+    DownMessage,
+    EnergyUc,
+    Features,
+    Flag,
+    Health,
+    Message,
+    decode_down,
+    encode,
+)
 
 PATIENCE_S = 10.0
 TEXT = AlarmText("why", "what follows", "what to do", Priority.HIGH, 600)
@@ -76,11 +87,15 @@ class WireNode:
 
     def hear(self, envelope: bytes) -> tuple[int, int, Ack]:
         """Epoch, partial IV and Ack of an answer. BadTag if it is another node's."""
+        epoch, partial_iv, ack = self.open(envelope)
+        assert isinstance(ack, Ack)
+        return epoch, partial_iv, ack
+
+    def open(self, envelope: bytes) -> tuple[int, int, DownMessage]:
+        """Epoch, partial IV and what the gateway says. BadTag if it is another node's."""
         sealed = parse(envelope, down=True)
         assert sealed.epoch is not None
-        ack = decode_down(Cipher.down(self._keys, sealed.epoch).open(sealed))
-        assert isinstance(ack, Ack)
-        return sealed.epoch, sealed.partial_iv, ack
+        return sealed.epoch, sealed.partial_iv, decode_down(Cipher.down(self._keys, sealed.epoch).open(sealed))
 
 
 class Wire:
@@ -129,7 +144,9 @@ class House:
             self.clock,
             group_ms=0,
             snapshot_entries=snapshot_entries,
-            heard=lambda heard: self.answers.heard(heard, self.decider.admission, lambda node: True),
+            heard=lambda heard: self.answers.heard(
+                heard, self.decider.admission, lambda node: True, self.decider.engine.mail.boxes.get
+            ),
             refresh=self._refresh,
         )
         self.wire = Wire()

@@ -79,11 +79,11 @@ def test_what_was_taken_back_is_accepted_when_it_is_sent_again() -> None:
 def test_the_first_answer_to_a_new_node_follows_its_first_commit_and_not_before() -> None:
     durable, node = Durable(), WireNode(KEYS[0])
     durable.judge(node.flag())
-    assert durable.admission.ack("n1", ACK) is None
+    assert durable.admission.seal("n1", ACK) is None
     durable.commit()
-    answer = durable.admission.ack("n1", ACK)
+    answer = durable.admission.seal("n1", ACK)
     assert answer and node.hear(answer) == (0, 0, ACK)
-    assert durable.admission.ack("n2", ACK) is None  # it has said nothing, nothing is reserved for it
+    assert durable.admission.seal("n2", ACK) is None  # it has said nothing, nothing is reserved for it
 
 
 def test_answers_go_on_for_as_long_as_the_node_speaks() -> None:
@@ -91,7 +91,7 @@ def test_answers_go_on_for_as_long_as_the_node_speaks() -> None:
     for number in range(3 * DOWN_STEP):
         durable.judge(node.flag())
         durable.commit(**{"cursor/mqtt": number})
-        answer = durable.admission.ack("n1", ACK)
+        answer = durable.admission.seal("n1", ACK)
         assert answer and node.hear(answer)[1] == number
 
 
@@ -99,7 +99,7 @@ def test_no_more_answers_than_were_reserved() -> None:
     durable, node = Durable(), WireNode(KEYS[0])
     durable.judge(node.flag())
     durable.commit()
-    assert sum(durable.admission.ack("n1", ACK) is not None for _ in range(3 * DOWN_STEP)) == DOWN_STEP
+    assert sum(durable.admission.seal("n1", ACK) is not None for _ in range(3 * DOWN_STEP)) == DOWN_STEP
 
 
 @settings(max_examples=60, deadline=None)
@@ -140,7 +140,7 @@ def test_no_partial_iv_is_used_twice_under_one_epoch_whatever_happens(steps: lis
                     durable.admission.take_over(KEYS)
             case _ if not staged:  # the decider answers after a commit only
                 for _ in range(1 if step == "answer" else 700):
-                    if answer := durable.admission.ack("n1", ACK):
+                    if answer := durable.admission.seal("n1", ACK):
                         epoch, partial_iv, _ = node.hear(answer)
                         assert (epoch, partial_iv) not in used
                         used.add((epoch, partial_iv))
@@ -158,7 +158,7 @@ def test_a_new_key_starts_anew_and_the_old_one_is_no_longer_heard() -> None:
     admitted = durable.admission.judge(new.flag(9))
     assert (admitted.verdict, admitted.key_generation) == (Verdict.ACCEPTED, 1)
     durable.commit()
-    answer = durable.admission.ack("n1", ACK)
+    answer = durable.admission.seal("n1", ACK)
     assert answer and new.hear(answer)[1] == 0
     assert durable.windows.keys() == {"n1#0", "n1#1"} and durable.marks.keys() == {"down/n1#0", "down/n1#1"}
 
@@ -170,7 +170,7 @@ def test_a_removed_node_is_unknown_while_the_others_keep_their_windows() -> None
     durable.admission.take_over(KEYS[1:])
     assert durable.judge(gone.flag()) is Verdict.UNKNOWN_NODE
     assert durable.judge(heard) is Verdict.REPLAYED
-    assert durable.admission.ack("n1", ACK) is None
+    assert durable.admission.seal("n1", ACK) is None
 
 
 def test_a_birth_of_a_higher_epoch_raises_ours_above_it_for_every_node_and_durably() -> None:
@@ -180,7 +180,7 @@ def test_a_birth_of_a_higher_epoch_raises_ours_above_it_for_every_node_and_durab
     durable.commit()
     assert durable.marks["epoch"] == 5
     for node, name in ((first, "n1"), (second, "n2")):
-        answer = durable.admission.ack(name, ACK)
+        answer = durable.admission.seal(name, ACK)
         assert answer and node.hear(answer)[0] == 5
     durable.restart()
     durable.judge(first.birth(2, epoch=5))  # it follows: no need to go higher
@@ -228,5 +228,5 @@ def test_after_a_restore_answers_begin_where_it_says_also_for_nodes_that_the_bac
         node = WireNode(key)
         assert durable.judge(node.flag()) is Verdict.ACCEPTED
         durable.commit()
-        answer = durable.admission.ack(key.name, ACK)
+        answer = durable.admission.seal(key.name, ACK)
         assert answer and node.hear(answer)[:2] == (9, 5000)
