@@ -12,10 +12,10 @@ from typing import NamedTuple
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
 from gateway.core.command import CommandResult, Outcome
-from gateway.core.entry import Commanded, Configured, Entry, Noticed, Posted, Report, Scored, Started, Tick
+from gateway.core.entry import Commanded, Configured, Entry, Learned, Noticed, Posted, Report, Scored, Started, Tick
 from gateway.core.incident import Incidents
 from gateway.core.ledger import Ledger
-from gateway.core.mailbox import Mailboxes
+from gateway.core.mailbox import Mailboxes, Order
 from gateway.core.nodes import NodeDesk
 from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
@@ -95,7 +95,7 @@ class Engine:
                 result = self._post(self.plant, posted)
             case Noticed() as noticed if self.plant:
                 self._noticed(self.plant, noticed)
-            case Tick():
+            case Tick() | Learned():
                 pass
             case _:
                 raise ValueError(f"entry {entry.id} comes before any configuration")
@@ -181,6 +181,8 @@ class Engine:
             return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: no node of this plant")
         if not self.mail.post(posted.node, posted.order, posted.argument, posted.expires_ms):
             return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: its mailbox is full")
+        if posted.order is Order.LEARN:
+            self.nodes.learn_anew(posted.node, self.last_id)
         return CommandResult(Outcome.DONE)
 
     def _noticed(self, plant: Plant, noticed: Noticed) -> None:

@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     TICK = "tick"
     NOTICED = "noticed"
     POSTED = "posted"
+    LEARNED = "learned"
 
 
 VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 3}
@@ -75,6 +76,10 @@ class Report(NamedTuple):
     message: UpMessage
 
 
+NO_OPINION = -1
+"""The threshold of a Score whose detector still learns: a node's claim stands."""
+
+
 class Scored(NamedTuple):
     """The gateway's own model has looked at the Window that entry `window` brought.
 
@@ -112,6 +117,19 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """The gateway's own learner knows what is normal at a node's place, or begins anew; no decision rests on it.
+
+    `state` is all that it knows (gateway/detectors/place_state.py); `what` happened, in a word, and `told` to people.
+    """
+
+    node: str
+    what: str
+    told: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: a deadline the engine asked to be woken for."""
 
@@ -133,7 +151,7 @@ class Noticed:
             raise ValueError(f"{self.kind} is not an alarm of the gateway")
 
 
-Body = Configured | Started | Report | Scored | Commanded | Posted | Tick | Noticed
+Body = Configured | Started | Report | Scored | Commanded | Posted | Learned | Tick | Noticed
 
 
 class Entry(NamedTuple):
@@ -188,6 +206,8 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
         case Posted(node, order, argument, expires_ms, actor, origin):
             kind, fields = EntryKind.POSTED, [node, int(order), argument, expires_ms, actor, origin]
+        case Learned(node, what, told, state):
+            kind, fields = EntryKind.LEARNED, [node, what, told, state]
         case Started(version):
             kind, fields = EntryKind.STARTED, [version]
         case Noticed(what, active, source_ms, detail):
@@ -228,6 +248,8 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             str(node), int(order), int() | None as argument, int(expires_ms), str(actor), str(origin)
         ]:  # fmt: skip
             return Posted(node, Order(order), argument, expires_ms, actor, origin)
+        case EntryKind.LEARNED, [str(node), str(what), str(told), bytes(state)]:
+            return Learned(node, what, told, state)
         case EntryKind.STARTED, [str(version)]:
             return Started(version)
         case EntryKind.NOTICED, [str(what), bool(active), int(source_ms), str(detail)]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
-from gateway.core.entry import Report, Scored
+from gateway.core.entry import NO_OPINION, Report, Scored
 from gateway.core.evidence import Basis, Verdict
 from gateway.core.ledger import Ledger
 from gateway.core.liveness import Alive, Schedule
@@ -23,7 +23,8 @@ from gateway.wire.messages import Birth, Features, Flag, Health, Result, Window
 FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
-NOTICES = {9: "notice_moved", 10: "notice_drifted", 11: "notice_deferred"}
+MOVED = 9
+NOTICES = {MOVED: "notice_moved", 10: "notice_drifted", 11: "notice_deferred"}
 """`why` codes of a Flag that are neither evidence nor a fault, and the counter of each. What the node has said last of
 its machine stands.
 """
@@ -56,13 +57,16 @@ class NodeTags(NamedTuple):
 
 @dataclass(slots=True)
 class NodeState:
-    """What the engine remembers of one node. `heard`: since the gateway's last start."""
+    """What the engine remembers of one node. `heard`: since the gateway's last start. `learn_from`: the entry since
+    which what was learned at its place is no longer true: it was moved, or somebody wants it to be learned anew.
+    """
 
     asset: str
     schedule: Schedule = field(default_factory=Schedule)
     alive: Alive = Alive.UNKNOWN
     fault: int = 0
     heard: bool = False
+    learn_from: int = 0
 
     @property
     def quality(self) -> Quality:
@@ -124,6 +128,10 @@ class NodeDesk:
         if state := self.nodes.get(report.node):
             state.schedule.seen(report.received_ms)
 
+    def learn_anew(self, name: str, entry: int) -> None:
+        """What was learned at its place holds no longer."""
+        self.nodes[name].learn_from = entry
+
     def trust(self, plant: Plant, asset: str, at_ms: int) -> None:
         """An asset can be trusted as far as the k-th best of its nodes: the rule needs k of them."""
         qualities = sorted(self.nodes[n.name].quality for n in plant.nodes_of[asset] if n.name in self.nodes)
@@ -169,6 +177,8 @@ class NodeDesk:
                 self._sensor(plant, name, message.why, event_ms, at_ms)
             case Flag() if message.why in NOTICES:
                 self._ledger.count(NOTICES[message.why])
+                if message.why == MOVED:
+                    self.learn_anew(name, entry)
             case Flag():
                 self._sensor(plant, name, 0, event_ms, at_ms)
                 self._claimed(plant, entry, name, message, event_ms, at_ms)
@@ -189,6 +199,9 @@ class NodeDesk:
             return
         if scored.failure:
             self._ledger.configuration(_tags(pending.node).host_score, broken=True)
+            self.unscored(plant, scored.window)
+            return
+        if scored.threshold == NO_OPINION:
             self.unscored(plant, scored.window)
             return
         del self._rescores.pending[scored.window]

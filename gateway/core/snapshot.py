@@ -55,7 +55,7 @@ def take(engine: Engine) -> bytes:
                 for entry, p in engine.rescores.pending.items()
             ],
             "nodes": {
-                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard]
+                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard, n.learn_from]
                 for name, n in engine.nodes.nodes.items()
             },
             "mail": {
@@ -100,8 +100,8 @@ def _restore(s: dict[str, Any]) -> Engine:
         for entry, node, model, event_ms, deadline_ms, feature_set, values, claimed in s["pending"]
     }
     engine.nodes.nodes = {
-        name: NodeState(asset, Schedule(*schedule), Alive(alive), fault, heard)
-        for name, (asset, schedule, alive, fault, heard) in s["nodes"].items()
+        name: NodeState(asset, Schedule(*schedule), Alive(alive), *rest)
+        for name, (asset, schedule, alive, *rest) in s["nodes"].items()
     }
     engine.mail.boxes = {
         name: Box([Letter(number, Order(order), *rest) for number, order, *rest in letters], last)

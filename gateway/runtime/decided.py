@@ -30,6 +30,7 @@ class Decided:
     heard: list[tuple[Arrival, Admitted]] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[CommandResult], CommandResult]] = field(default_factory=list)
     marks: dict[str, int] = field(default_factory=dict)
+    places: dict[str, bytes] = field(default_factory=dict)
     kept: list[asyncio.Future[None]] = field(default_factory=list)  # of those who wait for what they handed in
     configured: Configured | None = None  # the newest
     looks: list[Look] = field(default_factory=list)

@@ -26,7 +26,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.decided import Decided, view_of
 from gateway.runtime.feed import Feed
 from gateway.runtime.history import present, resume
-from gateway.runtime.inbound import Arrival, Change, Item, Keep, Look, Request, Stop, View, Wake
+from gateway.runtime.inbound import Arrival, Change, Item, Keep, Look, Places, Request, Stop, View, Wake
 from gateway.runtime.journal_thread import JournalThread
 from gateway.runtime.metrics import Metrics
 from gateway.store.group import Group, Row
@@ -243,6 +243,8 @@ class Decider:
                 case Keep(name, value, done):
                     decided.marks[name] = value
                     decided.kept.append(done)
+                case Places(states):
+                    decided.places |= states
                 case Change(make, marks, done):
                     self._configure(make(), decided)
                     decided.marks |= marks
@@ -317,12 +319,12 @@ class Decider:
     async def _commit(self, decided: Decided) -> None:
         windows, marks = self.admission.take_staged()
         marks |= self._marks | decided.marks
-        if not (decided.rows or windows or marks):
+        if not (decided.rows or windows or marks or decided.places):
             if decided.wakes:  # nobody is told that the pipeline turns while the journal's thread does not
                 await self._thread.turns()
             self._tell(decided)
             return
-        group = Group(decided.rows, decided.decisions, decided.events, windows, marks)
+        group = Group(decided.rows, decided.decisions, decided.events, windows, marks, decided.places)
         try:
             with self._metrics.commit_s.time():
                 await self._thread.call(self._journal.commit, group)

@@ -40,6 +40,13 @@ class Keep:
     done: asyncio.Future[None]
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the gateway's learner knows of nodes' places now; kept with the next commit."""
+
+    states: Mapping[str, bytes]
+
+
 @dataclass(slots=True)
 class Change:
     """A configuration that somebody puts in force: `make` is called when its turn has come, and `marks` are kept with
@@ -81,5 +88,5 @@ class Stop:
     """Nothing comes after this."""
 
 
-Item = list[Arrival] | Request | Keep | Change | Look | Wake | Stop | Body
+Item = list[Arrival] | Request | Keep | Places | Change | Look | Wake | Stop | Body
 """Arrivals come in lists: what one Link has received at once."""

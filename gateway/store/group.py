@@ -30,6 +30,7 @@ class Group:
     events: Sequence[Event] = ()  # in order
     windows: Mapping[str, bytes] = field(default_factory=dict)  # node with its key generation -> window state
     marks: Mapping[str, int] = field(default_factory=dict)  # cursors, output marks, downlink counters
+    places: Mapping[str, bytes] = field(default_factory=dict)  # node -> what the gateway has learned at its place
 
 
 def extend(head: chain.Head, group: Group) -> tuple[list[bytes], chain.Head]:

@@ -150,6 +150,7 @@ class Journal(Reader):
             insert(self._db, "decisions", group.decisions)
             insert(self._db, "events", events)
             put(self._db, "windows", "node", "state", [*group.windows.items()])
+            put(self._db, "places", "node", "state", [*group.places.items()])
             put(self._db, "marks", "name", "value", [*group.marks.items()])
             if due:
                 self._sign(head)

@@ -113,6 +113,10 @@ class Reader:
         """Node -> its window state."""
         return dict(self._all("SELECT node, state FROM windows"))
 
+    def places(self) -> dict[str, bytes]:
+        """Node -> what the gateway has learned at its place."""
+        return dict(self._all("SELECT node, state FROM places"))
+
     def marks(self) -> dict[str, int]:
         """Name -> number."""
         return dict(self._all("SELECT name, value FROM marks"))

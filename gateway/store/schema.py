@@ -110,7 +110,12 @@ def _update_at(decision: bytes | None, position: int) -> bytes:
         return cbor2.dumps([])
 
 
-MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables, _events_outlive_entries)
+def _places(db: sqlite3.Connection) -> None:
+    """What the gateway has learned at the nodes' places: the newest state of each."""
+    db.execute("CREATE TABLE places (node TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT")
+
+
+MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables, _events_outlive_entries, _places)
 """Step i brings a file from schema version i to i + 1 (SQLite's user_version)."""
 
 
