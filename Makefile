@@ -3,9 +3,10 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_BUILD := build/node
+TENSORFLOW := build/tensorflow
 DATA ?=
 
-.PHONY: help run test check sanitize bench bench-backbone bench-node size promises setup node peers clean
+.PHONY: help run test check sanitize bench bench-backbone bench-node bench-models size promises setup node peers clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -18,6 +19,11 @@ test: test-packages setup check node peers micropython ## All checks and all tes
 	$(BIN)/pytest -n 2 --dist loadfile
 	$(MAKE) sanitize
 
+# With TensorFlow, in a virtual environment of its own: two gigabytes and a minute or two.
+.PHONY: test-tensorflow
+test-tensorflow: test-packages $(TENSORFLOW)/.done node ## Classifiers of spectrograms, trained with TensorFlow; no part of `make test`
+	$(TENSORFLOW)/bin/pytest -n 0 -s tests/tensorflow
+
 check: test-packages setup ## ruff, mypy --strict, clang-format, clang-tidy, cppcheck, C warnings as errors
 	$(BIN)/ruff check gateway tests nodes/c_tflm/tools nodes/micropython
 	$(BIN)/ruff format --check gateway tests nodes/c_tflm/tools nodes/micropython
@@ -29,7 +35,7 @@ sanitize: test-packages setup ## The node's tests under ASan and UBSan, and a fe
 
 setup: run-packages $(VENV)/.done ## Debian packages and the virtual environment
 
-bench: bench-backbone bench-node bench-micropython ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
+bench: bench-backbone bench-node bench-micropython bench-models ## All benches: figures into build/figures.json and docs/promises.md, in about two hours
 	$(MAKE) promises
 
 promises: setup ## The figures of build/figures.json into docs/promises.md
@@ -47,6 +53,10 @@ bench-node: test-packages setup node ## The node in C: instructions, flash, RAM,
 bench-micropython: test-packages setup micropython ## The node in MicroPython: speed, heap, bytes, milliseconds
 	$(BIN)/python -m tests.bench.micropython $(GROUPS)
 
+# The same: make bench-models GROUPS="rosa fan"; the recordings lie in ../shared/data
+bench-models: test-packages setup node ## Models and learners on recordings: detection, false alarms, int8, training
+	$(BIN)/python -m tests.bench.models $(GROUPS)
+
 size: test-packages setup ## Flash, RAM and worst stack of the node's core, by module and function
 	@$(MAKE) -s -C nodes/c_tflm size PYTHON=$(abspath $(BIN)/python) BUILD=$(abspath $(NODE_BUILD))
 
@@ -59,9 +69,16 @@ run-packages test-packages deb-packages: %-packages:
 
 # With the distribution's Python, where it can: the Debian package runs on that one.
 CAN := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+MAKE_VENV = for python in /usr/bin/python3 python3; do $$python -c '$(CAN)' 2>/dev/null && break; done && \
+	$$python -m venv --clear
 $(VENV)/.done: pyproject.toml constraints.txt | run-packages
-	for python in /usr/bin/python3 python3; do $$python -c '$(CAN)' 2>/dev/null && break; done && $$python -m venv --clear $(VENV)
+	$(MAKE_VENV) $(VENV)
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,demo]'
+	touch $@
+
+$(TENSORFLOW)/.done: pyproject.toml constraints.txt | run-packages
+	$(MAKE_VENV) $(TENSORFLOW)
+	$(TENSORFLOW)/bin/pip install -q -c constraints.txt -e '.[dev,tensorflow]'
 	touch $@
 
 node: setup ## The C node for this machine: build/node/stethos-node

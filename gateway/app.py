@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -26,11 +27,12 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.control import Control
 from gateway.runtime.decider import Decider
 from gateway.runtime.housekeeping import Housekeeping
+from gateway.runtime.inbound import Places
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.parts import Parts
 from gateway.runtime.pump import Pump
 from gateway.runtime.reload import RESTART_ONLY, Difference, Makeup, Reloaded, Reloads, difference
-from gateway.runtime.rescoring import Model, Rescoring
+from gateway.runtime.rescoring import Learners, Model, Rescoring
 from gateway.runtime.service import Service, status
 from gateway.runtime.supervision import keep_going
 from gateway.store.journal import Journal
@@ -58,8 +60,11 @@ class Gateway:
         self._models, broken = configured.load_models(settings)
         for name, error in broken.items():
             log.error("a bundle cannot be used; the nodes' claims stand", bundle=name, reason=str(error))
+        self._name_taken_on_trust()
         self._clock = Clock(self._journal.last_at_ms)
         self._answers = intake.Answers(metrics, self._clock)
+        self._learners: Learners | None = None
+        self._let_learn(settings)
         self._registry_version = -1
         self._strangers = asyncio.Event()
         self._decider = Decider(
@@ -70,7 +75,11 @@ class Gateway:
             group_ms=settings.journal.group_ms,
             snapshot_entries=settings.journal.snapshot_entries,
             heard=lambda heard: self._answers.heard(
-                heard, self._decider.admission, self._knows_schedule, self._decider.engine.mail.boxes.get
+                heard,
+                self._decider.admission,
+                self._knows_schedule,
+                self._decider.engine.mail.boxes.get,
+                self._decider.images.get,
             ),
             refresh=self._refresh,
         )
@@ -96,6 +105,8 @@ class Gateway:
             await self.parts.stop(RELOADS)  # before it starts anything more
             await self.parts.stop(*(name for name in self.parts.names if name != DECIDER))
             if self.parts.runs(DECIDER):
+                if self._learners:
+                    await self._decider.put(Places(self._learners.states()))
                 await self._decider.finish()
                 await self.parts.finished(DECIDER)
         finally:
@@ -110,7 +121,7 @@ class Gateway:
         start(DECIDER, self._decider.run())
         start("control", Control(state_dir, self._decider, self._reloads.ask).run())
         start(RELOADS, self._reloads.run())
-        start("rescoring", Rescoring(self._decider, self._models, self._metrics).run())
+        start("rescoring", Rescoring(self._decider, self._models, self._metrics, lambda: self._learners).run())
         start("housekeeping", self._housekeeping().run())
         start("strangers", self._forget_strangers())
         plant = self._plan(self._settings, self._models, self._registry.list())
@@ -198,8 +209,13 @@ class Gateway:
         if change.told() and not await self._enter(settings, models, change):
             return Reloaded(faults=("the journal cannot be written, so the change cannot be entered in it",))
         self._makeup = makeup
+        self._name_taken_on_trust()
         await self._rewire(change)
         return Reloaded(change.told())
+
+    def _name_taken_on_trust(self) -> None:
+        for name in configured.on_trust(self._settings, self._models):
+            log.warning("a bundle is used that nobody trusted has signed", bundle=name)
 
     async def _enter(self, settings: Settings, models: Mapping[str, Model], change: Difference) -> bool:
         """Put settings in force and journal them. False: it cannot be, all is as before."""
@@ -226,6 +242,7 @@ class Gateway:
 
     def _adopt(self, settings: Settings, models: Mapping[str, Model]) -> None:
         self._settings = settings
+        self._let_learn(settings)
         self._models.clear()  # the same mapping: rescoring looks into it
         self._models.update(models)
         self._registry_version = -1  # ask again what the plant is
@@ -267,6 +284,21 @@ class Gateway:
         registered = {key.name: (key.kid, key.key_generation) for key in keys}
         hashes = {name: model.bundle.model_sha256 for name, model in models.items()}
         return roster.plan(settings, registered, hashes, self._decider.engine.plant)
+
+    def _let_learn(self, settings: Settings) -> None:
+        """Most gateways have no learner of their own, and do without numpy."""
+        if not settings.learns:
+            return
+        learning = importlib.import_module("gateway.runtime.learning")
+        how = configured.learning(settings)
+        if self._learners:
+            self._learners.tune(*how)
+        else:
+            self._learners = learning.Learners(self._journal.places(), self._learn_from, *how)
+
+    def _learn_from(self, node: str) -> int:
+        state = self._decider.engine.nodes.nodes.get(node)
+        return state.learn_from if state else 0
 
     def _knows_schedule(self, node: str) -> bool:
         state = self._decider.engine.nodes.nodes.get(node)

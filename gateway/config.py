@@ -22,6 +22,15 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 BundleName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
 """Folder of a Bundle; "" for none."""
 
+LEARNER = "learner"
+"""In place of a bundle's name: the gateway itself learns what is normal at the node's place."""
+
+MOST_FUSED = 6
+"""Nodes of an asset that can be judged together (gateway/detectors/fusion.py)."""
+
+PublicKey = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A raw Ed25519 public key in hexadecimal, as `stethos model keygen` prints it."""
+
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
 Span = Annotated[float, Field(gt=0, le=31_536_000)]
 
@@ -148,7 +157,10 @@ class Asset(_Table):
     nodes: tuple[Name, ...] = Field(min_length=1, strict=False)
     feeds: tuple[Name, ...] = Field((), strict=False)
     model: BundleName | dict[Name, BundleName] = Field(
-        "", description="bundle that re-scores its nodes, or one for each node"
+        "", description="bundle that re-scores its nodes, or one for each node; learner: the gateway's own learner"
+    )
+    fused: bool = Field(
+        False, description="nodes with the gateway's own learner are judged by what the others say, too"
     )
     k: int | None = Field(None, ge=1, le=255)
     window_s: Span | None = None
@@ -158,6 +170,11 @@ class Asset(_Table):
     def model_of(self, node: str) -> str:
         """Name of the bundle that re-scores one of its nodes; "" for none."""
         return self.model if isinstance(self.model, str) else self.model.get(node, "")
+
+    @property
+    def learners(self) -> list[str]:
+        """Its nodes at whose places the gateway learns."""
+        return [node for node in self.nodes if self.model_of(node) == LEARNER]
 
 
 class Correlation(_Table):
@@ -179,7 +196,17 @@ class Rescoring(_Table):
     """[rescoring]"""
 
     bundles: Path | None = Field(None, strict=False, description="folder that holds one Bundle folder per model")
+    trusted_keys: tuple[PublicKey, ...] = Field((), strict=False, description="whose bundles are taken beside its own")
+    allow_unsigned: bool = Field(False, description="take bundles that nobody trusted has signed")
     deadline_s: Seconds = 5
+
+
+class Learning(_Table):
+    """[learning]: of nodes whose model is "learner"."""
+
+    windows: int = Field(240, ge=24, le=10_000, description="from so many it learns what is normal")
+    false_alarms_a_week: float = Field(1, gt=0, le=10_000, description="wanted of a node whose machine is well")
+    fleet: Path | None = Field(None, strict=False, description="what is known of like machines: stethos learner merge")
 
 
 class Journal(_Table):
@@ -203,13 +230,23 @@ class Settings(_Table):
     correlation: Correlation = Correlation()
     liveness: Liveness = Liveness()
     rescoring: Rescoring = Rescoring()
+    learning: Learning = Learning()
     journal: Journal = Journal()
     link: tuple[Any, ...] = Field(min_length=1)
     output: Any
 
     def models(self) -> list[str]:
         """Names of all bundles that some node is re-scored by."""
-        return sorted({asset.model_of(node) for asset in self.asset for node in asset.nodes} - {""})
+        return sorted({asset.model_of(node) for asset in self.asset for node in asset.nodes} - {"", LEARNER})
+
+    @property
+    def learns(self) -> bool:
+        """Whether the gateway learns at some node's place."""
+        return any(asset.learners for asset in self.asset)
+
+    def fused(self) -> dict[str, list[str]]:
+        """Asset -> its nodes that are judged together, of assets that have such."""
+        return {asset.name: asset.learners for asset in self.asset if asset.fused}
 
 
 SHOWN = 60
@@ -248,7 +285,7 @@ def load(file: Path, links: Mapping[str, type[BaseModel]], outputs: Mapping[str,
     try:
         settings = model.model_validate(data)
     except ValidationError as error:
-        faults += _one_a_place(_fault(e, data, model) for e in error.errors() if not _is_echo(e))
+        faults += faults_of(error, data, model)
     faults += _contradictions(data)
     if settings is None or faults:
         raise ConfigurationFaulty(file, list(dict.fromkeys(faults)))
@@ -263,6 +300,11 @@ def _model(links: Mapping[str, type[BaseModel]], outputs: Mapping[str, type[Base
     all_outputs = create_model("Outputs", __base__=_Table, **fields)
     fields = {"link": (tuple[one_link, ...], Field(min_length=1, strict=False)), "output": (all_outputs, all_outputs())}
     return create_model("Settings", __base__=Settings, **fields)
+
+
+def faults_of(error: ValidationError, data: object, model: type[BaseModel]) -> list[Fault]:
+    """What pydantic has found in `data`, a file's tables read as `model`: by the paths and in the words of the file."""
+    return _one_a_place(_fault(e, data, model) for e in error.errors() if not _is_echo(e))
 
 
 def _is_echo(error: Any) -> bool:
@@ -295,12 +337,20 @@ def _fault(error: Any, data: object, model: type[BaseModel]) -> Fault:
         case "missing":
             return Fault(text, "is missing")
         case "union_tag_not_found":
-            return Fault(f"{text}.type", "is missing")
+            return Fault(f"{text}.{_discriminator(error)}", "is missing")
         case "union_tag_invalid":
             known = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
-            return Fault(f"{text}.type", f"there is no {error['ctx']['tag']!r}" + _nearest(error["ctx"]["tag"], known))
-    given = repr(error["input"])
-    return Fault(text, f"{error['msg']}, not {given if len(given) <= SHOWN else given[:SHOWN] + '...'}")
+            said = f"there is no {error['ctx']['tag']!r}" + _nearest(error["ctx"]["tag"], known)
+            return Fault(f"{text}.{_discriminator(error)}", said)
+    said, given = error["msg"].removeprefix("Value error, "), repr(error["input"])
+    if given in said or (kind == "value_error" and isinstance(error["input"], dict)):  # it has been named
+        return Fault(text, said)
+    return Fault(text, f"{said}, not {given if len(given) <= SHOWN else given[:SHOWN] + '...'}")
+
+
+def _discriminator(error: Any) -> str:
+    """The key that tells the members of a union apart."""
+    return str(error["ctx"]["discriminator"]).strip("'")
 
 
 def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
@@ -323,8 +373,12 @@ def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
         elif any(part in n.get("properties", {}) for n in nodes):
             nodes = [n["properties"][part] for n in nodes if part in n.get("properties", {})]
         else:  # the tag of a union
-            nodes = [n for n in nodes if n.get("properties", {}).get("type", {}).get("const") == part]
+            nodes = [n for n in nodes if any(part in _constants(p) for p in n.get("properties", {}).values())]
     return sorted({key for node in nodes for key in node.get("properties", {})})
+
+
+def _constants(schema: Mapping[str, Any]) -> tuple[object, ...]:
+    return (schema["const"],) if "const" in schema else tuple(schema.get("enum", ()))
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
@@ -378,8 +432,12 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
         k = asset.k if asset.k is not None or rule is None else rule.k
         if k is not None and k > len(asset.nodes):
             yield Fault(f"{path}.k", f"{k} of {len(asset.nodes)} nodes can never be reached")
-        if asset.model and rescoring and rescoring.bundles is None:
+        models = {asset.model} if isinstance(asset.model, str) else set(asset.model.values())
+        if models - {"", LEARNER} and rescoring and rescoring.bundles is None:
             yield Fault(f"{path}.model", "names a bundle, but rescoring.bundles names no folder")
+        if asset.fused and not 2 <= len(asset.learners) <= MOST_FUSED:
+            said = f'2 to {MOST_FUSED} nodes with model "learner" can be judged together, not {len(asset.learners)}'
+            yield Fault(f"{path}.fused", said)
         for node in asset.model if isinstance(asset.model, dict) else ():
             if node not in asset.nodes:
                 yield Fault(f"{path}.model.{node}", f"no node of this asset{_nearest(node, asset.nodes)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -18,16 +19,23 @@ from gateway.core import roster
 from gateway.core.plant import Plant
 from gateway.detectors.bundle import BundleBroken
 from gateway.detectors.bundle import load as load_bundle
+from gateway.detectors.manifest import MANIFEST
+from gateway.detectors.signature import Trust
 from gateway.runtime import checks, history
 from gateway.runtime.credentials import place
 from gateway.runtime.reload import Makeup
 from gateway.runtime.rescoring import Model
+from gateway.store import identity
 from gateway.store.keys import FILE_NAME as REGISTRY_FILE
 from gateway.store.keys import Registry
 from gateway.store.reader import Reader
 from gateway.store.schema import FILE_NAME as JOURNAL_FILE
+from gateway.store.schema import JournalBroken
 
 Table = TypeVar("Table", bound=BaseModel)
+
+_WHOM_TO_TRUST = ("allow_unsigned", "trusted_keys")
+"""Keys of [rescoring] that are about bundles, not about the plant."""
 
 
 def load_settings(file: Path) -> Settings:
@@ -45,7 +53,10 @@ def load_settings(file: Path) -> Settings:
     rescoring = settings.rescoring
     if rescoring.bundles:
         rescoring = rescoring.model_copy(update={"bundles": folder / rescoring.bundles})
-    return settings.model_copy(update={"gateway": gateway, "rescoring": rescoring})
+    learning = settings.learning
+    if learning.fleet:
+        learning = learning.model_copy(update={"fleet": folder / learning.fleet})
+    return settings.model_copy(update={"gateway": gateway, "rescoring": rescoring, "learning": learning})
 
 
 def state_dir(text: str, file: Path) -> Path:
@@ -65,16 +76,44 @@ def load_models(
     """The bundles that assets name: those that can be loaded and run, and why the others cannot. A model of `loaded`
     whose bundle is the same to the last byte is kept.
     """
-    models, broken = {}, {}
+    models, broken, whom = {}, {}, trust(settings)
     for name in settings.models():
         assert settings.rescoring.bundles is not None
         try:
-            bundle = load_bundle(settings.rescoring.bundles / name)
+            bundle = load_bundle(settings.rescoring.bundles / name, whom)
+            if bundle.name != name:
+                raise BundleBroken(bundle.folder / MANIFEST, f"is the bundle {bundle.name!r}, not {name!r}")
             known = (loaded or {}).get(name)
             models[name] = known if known and known.bundle == bundle else Model(bundle, detectors.detector(bundle))
         except BundleBroken as error:
             broken[name] = error
     return models, broken
+
+
+def learning(settings: Settings) -> tuple[int, float, bytes, dict[str, list[str]]]:
+    """From how many windows, for how many false alarms a week, and from which fleet the gateway's learner learns, and
+    which nodes of which assets it judges together. What cannot be read is no fleet: `faults` has named it.
+    """
+    found, fleet = settings.learning, b""
+    if found.fleet is not None:
+        with suppress(OSError):
+            fleet = found.fleet.read_bytes()
+    return found.windows, found.false_alarms_a_week, fleet, settings.fused()
+
+
+def trust(settings: Settings) -> Trust:
+    """Whose bundles this gateway takes: those of its own key, as soon as it has one, and of rescoring.trusted_keys."""
+    keys = {bytes.fromhex(key) for key in settings.rescoring.trusted_keys}
+    if (settings.gateway.state_dir / identity.KEY_FILE_NAME).exists():
+        with suppress(JournalBroken):  # whoever needs the key for more than this will say so
+            keys.add(identity.load(settings.gateway.state_dir).public_key)
+    return Trust(frozenset(keys), settings.rescoring.allow_unsigned)
+
+
+def on_trust(settings: Settings, models: Mapping[str, Model]) -> list[str]:
+    """Models that are taken only because rescoring.allow_unsigned says so."""
+    keys = trust(settings).keys
+    return [name for name, model in models.items() if model.bundle.signed_by not in keys]
 
 
 def link_table(settings: Settings, name: str) -> BaseModel:
@@ -116,10 +155,24 @@ def faults(settings: Settings, plant: Plant, broken: Mapping[str, BundleBroken])
     """
     return [
         *(Fault(f"asset.model {name!r}", str(error)) for name, error in broken.items()),
+        *_fleet_faults(settings),
         *checks.unreachable(settings),
         *checks.missing_files(settings),
         *checks.unaddressable(settings, extensions.output_modules(), plant),
     ]
+
+
+def _fleet_faults(settings: Settings) -> Iterator[Fault]:
+    file = settings.learning.fleet
+    if file is None or not settings.learns:
+        return
+    state, prior = (importlib.import_module(f"gateway.detectors.{name}") for name in ("place_state", "place_prior"))
+    try:
+        prior.Prior.load(file.read_bytes())
+    except OSError as error:
+        yield Fault("learning.fleet", f"{file}: {error.strerror}")
+    except state.StateRefused as error:
+        yield Fault("learning.fleet", f"{file}: {error}")
 
 
 def makeup(settings: Settings, plant: Plant, models: Mapping[str, Model]) -> Makeup:
@@ -135,12 +188,23 @@ def makeup(settings: Settings, plant: Plant, models: Mapping[str, Model]) -> Mak
             shown[f"output {name}"] = getattr(module, "shown", outputs.shown)(plant)
     return Makeup(
         fixed={f"gateway.{key}": value for key, value in settings.gateway},
-        live={f"journal.{key}": value for key, value in settings.journal},
+        live={f"{table}.{key}": value for table, key, value in _taken_over(settings)},
         models={name: model.bundle for name, model in models.items()},
         parts=parts,
         shown=shown,
         plant=plant,
     )
+
+
+def _taken_over(settings: Settings) -> Iterator[tuple[str, str, object]]:
+    """Table, key and value of what is taken over in place and is part of nothing else."""
+    for key, value in settings.journal:
+        yield "journal", key, value
+    for key, value in settings.learning:
+        yield "learning", key, value
+    yield "asset", "fused", settings.fused()
+    for key in _WHOM_TO_TRUST:
+        yield "rescoring", key, getattr(settings.rescoring, key)
 
 
 def described(settings: Settings, models: Mapping[str, Model]) -> str:
@@ -156,12 +220,17 @@ def described(settings: Settings, models: Mapping[str, Model]) -> str:
 
 def _beside_plant(settings: Settings) -> Iterator[tuple[str, object]]:
     """Key path -> value, in types that JSON has."""
-    tables = {"gateway": settings.gateway, "journal": settings.journal}
+    tables: dict[str, BaseModel] = {
+        "gateway": settings.gateway, "journal": settings.journal, "learning": settings.learning
+    }  # fmt: skip
     tables |= {f"link.{table.name}": table for table in settings.link}
     tables |= {f"output.{name}": table for name, table in settings.output if table is not None}
     for path, table in tables.items():
         for key, value in table.model_dump(mode="json").items():
             yield f"{path}.{key}", value
+    whom = settings.rescoring.model_dump(mode="json", include=set(_WHOM_TO_TRUST))
+    yield from ((f"rescoring.{key}", value) for key, value in whom.items())
+    yield "asset.fused", settings.fused()
 
 
 def _contents(table: BaseModel) -> dict[str, bytes]:

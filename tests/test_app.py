@@ -24,13 +24,16 @@ from gateway.outputs import Gap, Host, OutputFailed, Present
 from gateway.runtime import decider as decider_module
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.reload import Reloaded
+from gateway.store import identity
 from gateway.store.audit import audit
 from gateway.store.group import Group
 from gateway.store.keys import NodeKey, Registry
 from gateway.store.reader import Reader
+from gateway.training import bundle_writer
 from gateway.training.commission import host_bundle
 from tests.cli.test_cli import CONFIG, free_port
 from tests.detectors.conftest import normal, purpose
+from tests.detectors.signing import KEY, TRUSTED
 from tests.runtime.house import PATIENCE_S, WireNode, until
 from tests.runtime.test_decider import Blocked, Failing
 
@@ -210,14 +213,17 @@ async def test_a_link_whose_port_is_taken_is_tried_again_and_is_no_refusal(confi
 
 async def test_a_bundle_with_other_contents_is_loaded_again(config: Path, tmp_path: Path) -> None:
     bundle = host_bundle(tmp_path / "bundles" / "fan-host", purpose("fan-host"), normal())
+    bundle_writer.sign(bundle.folder, KEY)
     edit(config, "k = 1", 'k = 1\nmodel = "fan-host"')
-    config.write_text(config.read_text() + '[rescoring]\nbundles = "bundles"\n')
+    config.write_text(config.read_text() + f'[rescoring]\nbundles = "bundles"\ntrusted_keys = ["{TRUSTED}"]\n')
     async with running(config) as gateway:
         before = gateway._models["fan-host"]
         assert await reload(gateway) == Reloaded()
         assert gateway._models["fan-host"] is before
         manifest = bundle.folder / "bundle.json"
         manifest.write_text(re.sub(r'"threshold": *\d+', '"threshold": 77', manifest.read_text()))
+        assert "forged" in (await reload(gateway)).faults[0]
+        bundle_writer.sign(bundle.folder, KEY)
         assert await reload(gateway) == Reloaded(("model fan-host: changed",))
         assert gateway._models["fan-host"].bundle.manifest.threshold == 77
         (bundle.folder / "model.tflite").write_bytes(b"damaged")
@@ -230,6 +236,28 @@ async def test_a_bundle_with_other_contents_is_loaded_again(config: Path, tmp_pa
     told = [re.findall('^model.fan-host = "(.*)"$', entered.settings, re.MULTILINE) for entered in plants(config)]
     assert [len(digests) for digests in told] == [1, 1, 0]
     assert told[0] != told[1]
+
+
+async def test_whom_to_trust_is_taken_over_and_journalled(config: Path, tmp_path: Path) -> None:
+    bundle = host_bundle(tmp_path / "bundles" / "fan-host", purpose("fan-host"), normal())
+    bundle_writer.sign(bundle.folder, KEY)
+    edit(config, "k = 1", 'k = 1\nmodel = "fan-host"')
+    trusting = f'trusted_keys = ["{TRUSTED}"]\n'
+    config.write_text(config.read_text() + f'[rescoring]\nbundles = "bundles"\n{trusting}')
+    async with running(config) as gateway:
+        edit(config, trusting, "")
+        assert TRUSTED in (await reload(gateway)).faults[0]
+        edit(config, '"bundles"\n', '"bundles"\nallow_unsigned = true\n')
+        changed = ("rescoring.allow_unsigned: changed", "rescoring.trusted_keys: changed")
+        assert await reload(gateway) == Reloaded(changed)
+        (bundle.folder / "bundle.sig").unlink()
+        assert await reload(gateway) == Reloaded(("model fan-host: changed",))
+        bundle_writer.sign(bundle.folder, identity.load(config.parent / "state").key)
+        edit(config, "allow_unsigned = true\n", "")
+        assert (await reload(gateway)).faults == ()  # its own key needs no line
+    told = [entered.settings.splitlines() for entered in plants(config)]
+    assert [f'rescoring.trusted_keys = ["{TRUSTED}"]' in lines for lines in told] == [True, False, False, False]
+    assert ["rescoring.allow_unsigned = true" in lines for lines in told] == [False, True, True, False]
 
 
 async def test_a_password_file_that_changes_restarts_whoever_it_is_of(config: Path) -> None:

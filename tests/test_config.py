@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from gateway import config, extensions
+from gateway import config, configured, extensions
 from gateway.config import ConfigurationFaulty, Settings
 
 SAMPLE = Path(__file__).parent.parent / "deploy" / "stethos.toml"
@@ -98,7 +98,7 @@ def test_every_key_of_every_table_is_in_the_sample_with_its_default(load: Any) -
     data = tomllib.loads(ALL_OF_IT)
     model = config._model(LINKS, OUTPUTS)
     examples = {"model", "k", "window_s", "quiet_s", "bundles", "tls", "ca_file", "cert_file", "key_file", "user"}
-    examples |= {"password_file"}
+    examples |= {"password_file", "fleet"}
     seen = 0
     for path, table in tables(model):
         kind = typing.get_args(table.model_fields["type"].annotation)[0] if "type" in table.model_fields else None
@@ -207,6 +207,18 @@ def test_contradictions_between_tables_are_reported_beside_faults_within_them(lo
 def test_a_fault_has_the_path_of_the_file(load: Any, old: str, new: str, path: str, message: str) -> None:
     assert old in ALL_OF_IT
     assert message in faults(load, ALL_OF_IT.replace(old, new, 1))[path]
+
+
+@pytest.mark.parametrize(("model", "said"), [('""', "not 0"), ('{ pump-1-inlet = "learner" }', "not 1")])
+def test_only_nodes_that_learn_can_be_judged_together(load: Any, model: str, said: str) -> None:
+    fused = ("#fused = false", "fused = true")
+    told = faults(load, changed(fused, ('#model = ""', f"model = {model} #")))["asset[0].fused"]
+    assert told == f'2 to 6 nodes with model "learner" can be judged together, {said}'
+    settings = load(
+        changed(fused, ('#model = ""', 'model = { pump-1-inlet = "learner", pump-1-bearing = "learner" } #'))
+    )
+    assert settings.fused() == {"pump-1": ["pump-1-inlet", "pump-1-bearing"]}
+    assert configured.learning(settings)[-1] == settings.fused()
 
 
 def test_what_is_no_toml_is_one_fault_with_its_line(load: Any, tmp_path: Path) -> None:

@@ -26,14 +26,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extensions": {"links", "outputs"},  # beside app: finds them by the name of their file
     "runtime": {""} | MIDDLE | {"core"} | LOW,
     "web": {""} | MIDDLE | {"core"} | LOW,
-    "training": {""} | MIDDLE | {"core"} | LOW,
+    "training": {"", "energy"} | MIDDLE | {"core"} | LOW,
     "outputs": {"", "core"} | LOW,
     "detectors": {"", "core"} | LOW,
     "store": {"", "core"} | LOW,
     "core": {"wire", "links", "config"},
     "wire": set(),
     "energy": set(),  # a table of currents and what follows from it
-    "provision": {"", "store"} | LOW,  # beside training: what is done to a node before it goes to its machine
+    "provision": {"", "store", "detectors"} | LOW,  # beside training: what a node goes through before its machine
     "links": {"mqtt"},
     "mqtt": set(),  # the connection to a broker, which a Link and an Output have
     "config": set(),

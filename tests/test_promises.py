@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -57,24 +58,34 @@ def rows(text: str) -> Iterator[tuple[str, list[str]]]:
 def keys_written() -> set[str]:
     """The keys of figures that a bench writes, as patterns: what is filled in may be any word."""
     found = set()
-    for file in (file for file in BENCHES if not file.name.startswith("test_")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    files = [file for file in BENCHES if not file.name.startswith("test_")]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    makers = {"Figure", *(node.name for tree in trees for node in ast.walk(tree) if returns_figure(node))}
+    for tree in trees:
+        for node in ast.walk(tree):
             match node:
                 case ast.Dict():
                     pairs = [*zip(node.keys, node.values, strict=True)]
                 case ast.DictComp():
                     pairs = [(node.key, node.value)]
+                case ast.Assign(targets=[ast.Subscript(slice=key)]):
+                    pairs = [(key, node.value)]
                 case _:
                     continue
-            found |= {pattern(key) for key, value in pairs if isinstance(key, NAMES) and is_figure(value)}
+            found |= {pattern(key) for key, value in pairs if isinstance(key, NAMES) and is_figure(value, makers)}
     return found
 
 
-def is_figure(value: ast.expr) -> bool:
-    """Whether an expression makes a figure: by its class, or as the dict that goes into the file."""
+def returns_figure(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    """Whether it is a function that says it makes a figure."""
+    return isinstance(node, ast.FunctionDef) and node.returns is not None and ast.unparse(node.returns) == "Figure"
+
+
+def is_figure(value: ast.expr, makers: set[str]) -> bool:
+    """Whether an expression makes a figure: by its class or a function, or as the dict that goes into the file."""
     if isinstance(value, ast.Dict):
         return {key.value for key in value.keys if isinstance(key, ast.Constant)} == {"value", "unit", "how"}
-    return isinstance(value, ast.Call) and ast.unparse(value.func) == "Figure"
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in makers
 
 
 def pattern(key: ast.Constant | ast.JoinedStr) -> str:

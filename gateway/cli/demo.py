@@ -19,6 +19,7 @@ from gateway.demo.plant import DemoPlant, Ports, built_in, of_recordings
 from gateway.demo.recordings import NoRecording, Replay, prepare
 from gateway.demo.view import View
 from gateway.runtime import logs
+from gateway.training.dataset import DatasetBroken
 
 NODE_PROGRAM = Path("build/node/stethos-node")
 FOLDER = Path("build/demo")
@@ -56,7 +57,7 @@ def demo(
                 replay = prepare(data, folder / "recordings")
                 plant = of_recordings(replay, folder, speed)
             asyncio.run(_show(plant, ports, folder, node_program, seconds, replay))
-        except (BrokerFailed, NoRecording, processes.DemoFailed) as error:
+        except (BrokerFailed, NoRecording, DatasetBroken, processes.DemoFailed) as error:
             raise click.ClickException(str(error)) from error
     if replay is not None:
         click.echo("\n".join(judge.table(judge.summarise(replay, folder / "state"))))

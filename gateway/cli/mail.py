@@ -16,7 +16,7 @@ from rich.table import Table
 from gateway import configured
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.core.command import Outcome
-from gateway.core.mailbox import TAKES_ARGUMENT, Order
+from gateway.core.mailbox import TAKES_ARGUMENT, Box, Letter, Order, Parcel
 from gateway.runtime import control, history
 from gateway.store.reader import Reader
 
@@ -54,9 +54,18 @@ def mail(config_file: Path) -> None:
     for node, box in sorted(boxes.items()):
         for letter in box.letters:
             until = datetime.fromtimestamp(letter.expires_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")
-            argument = "" if letter.argument is None else str(letter.argument)
-            table.add_row(node, str(letter.id or ""), letter.order.name.lower(), argument, until)
+            table.add_row(node, str(letter.id or ""), *_described(box, letter), until)
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _described(box: Box, letter: Letter | Parcel) -> tuple[str, str]:
+    if isinstance(letter, Letter):
+        return letter.order.name.lower(), "" if letter.argument is None else str(letter.argument)
+    whole = letter.image.file_size
+    so_far = f"{letter.wanted or 0} of {whole} bytes"
+    if box.held(letter):
+        so_far += f", waits for the battery: {box.battery_mv} of {letter.least_mv} mV"
+    return f"take this {letter.image.store.name.lower()}", so_far
 
 
 def post(state_dir: Path, node: str, order: Order, argument: int | None, hours: float) -> None:

@@ -16,7 +16,9 @@ from rich.table import Table
 from gateway import configured
 from gateway.cli.battery import battery
 from gateway.cli.mail import mail, tell
+from gateway.cli.node_send import send
 from gateway.cli.options import WIDE, config_option, faults_to_shell
+from gateway.cli.provision import provision
 from gateway.provision import node_json
 from gateway.store.keys import NodeKey, Registry
 
@@ -27,7 +29,9 @@ def node() -> None:
 
 
 node.add_command(battery)
+node.add_command(provision)
 node.add_command(mail)
+node.add_command(send)
 node.add_command(tell)
 
 
@@ -51,6 +55,9 @@ def check(file: Path) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"{file}: a {settings.sensor.chip} of {settings.hardware}, over {settings.radio.kind}, wakes every "
                f"{settings.wake_ms / 1000:g} s")  # fmt: skip
+    if keys := node_json.native(settings):
+        where = "nodes/micropython/native/README.md"
+        click.echo(f"{' and '.join(keys)}: in C only; needs stethos_native.mpy for the board's processor ({where})")
 
 
 @node.command(name="list")

@@ -63,11 +63,13 @@ def check(config_file: Path) -> None:
     with faults_to_shell():
         settings = configured.load_settings(config_file)
         plant = configured.configured_plant(settings)
-        _, broken = configured.load_models(settings)
+        models, broken = configured.load_models(settings)
         _refuse(config_file, list(map(str, configured.faults(settings, plant, broken))))
         registered = {name for name, node in plant.nodes.items() if node.kid}
         for node in checks.unregistered(settings, registered):
             click.echo(f"{config_file}: warning: node {node!r} is not registered (stethos node add {node})")
+        for name in configured.on_trust(settings, models):
+            click.echo(f"{config_file}: warning: bundle {name!r} is not signed by anybody trusted")
         assets, nodes = len(settings.asset), sum(len(a.nodes) for a in settings.asset)
         click.echo(f"{config_file}: good ({assets} assets, {nodes} nodes, {len(settings.link)} links)")
 

@@ -12,10 +12,22 @@ from typing import NamedTuple
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
 from gateway.core.command import CommandResult, Outcome
-from gateway.core.entry import Commanded, Configured, Entry, Learned, Noticed, Posted, Report, Scored, Started, Tick
+from gateway.core.entry import (
+    Commanded,
+    Configured,
+    Entry,
+    Learned,
+    Noticed,
+    Offered,
+    Posted,
+    Report,
+    Scored,
+    Started,
+    Tick,
+)
 from gateway.core.incident import Incidents
 from gateway.core.ledger import Ledger
-from gateway.core.mailbox import Mailboxes, Order
+from gateway.core.mailbox import Letter, Mailboxes, Order, Parcel
 from gateway.core.nodes import NodeDesk
 from gateway.core.plant import AlarmId, AlarmKind, Plant, Scope, TagId
 from gateway.core.rescore import Pending, Rescores
@@ -93,6 +105,8 @@ class Engine:
                 result = self.alarms.command(command, self.plant.alarm_ids(), self.now_ms)
             case Posted() as posted if self.plant:
                 result = self._post(self.plant, posted)
+            case Offered() as offered if self.plant:
+                result = self._offer(self.plant, offered)
             case Noticed() as noticed if self.plant:
                 self._noticed(self.plant, noticed)
             case Tick() | Learned():
@@ -179,10 +193,22 @@ class Engine:
     def _post(self, plant: Plant, posted: Posted) -> CommandResult:
         if posted.node not in plant.nodes:
             return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: no node of this plant")
-        if not self.mail.post(posted.node, posted.order, posted.argument, posted.expires_ms):
-            return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: its mailbox is full")
-        if posted.order is Order.LEARN:
+        result = self._put(posted.node, Letter(0, posted.order, posted.argument, posted.expires_ms))
+        if posted.order is Order.LEARN and result.outcome is Outcome.DONE:
             self.nodes.learn_anew(posted.node, self.last_id)
+        return result
+
+    def _offer(self, plant: Plant, offered: Offered) -> CommandResult:
+        if offered.node not in plant.nodes:
+            return CommandResult(Outcome.REFUSED, detail=f"{offered.node}: no node of this plant")
+        if not self.mail.has_room(offered.image):
+            return CommandResult(Outcome.REFUSED, detail="images for other nodes take all the room there is for them")
+        return self._put(offered.node, Parcel(0, offered.image, offered.least_mv, offered.expires_ms))
+
+    def _put(self, node: str, letter: Letter | Parcel) -> CommandResult:
+        battery_mv = self.nodes.nodes[node].load_mv or self.ledger.tags[TagId(Scope.NODE, node, "battery")].value
+        if not self.mail.post(node, letter, int(battery_mv or 0)):
+            return CommandResult(Outcome.REFUSED, detail=f"{node}: its mailbox is full")
         return CommandResult(Outcome.DONE)
 
     def _noticed(self, plant: Plant, noticed: Noticed) -> None:

@@ -20,6 +20,7 @@ from gateway.core.mailbox import Order
 from gateway.core.plant import AlarmKind, AlarmText, Plant, Scope
 from gateway.core.roster import gateway_alarms
 from gateway.wire.cbor import ARRAY, UINT, array, byte_string, head, text
+from gateway.wire.image import Manifest
 from gateway.wire.messages import UpMessage, decode_up
 
 
@@ -34,6 +35,7 @@ class EntryKind(StrEnum):
     TICK = "tick"
     NOTICED = "noticed"
     POSTED = "posted"
+    OFFERED = "offered"
     LEARNED = "learned"
 
 
@@ -117,10 +119,26 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """A person has an image for a node: it waits in the node's mailbox, and its bytes in the journal's images.
+
+    `least_mv`: not while the node's battery is below it; 0: whatever the battery. `expires_ms`: Unix ms.
+    """
+
+    node: str
+    image: Manifest
+    least_mv: int
+    expires_ms: int
+    actor: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """The gateway's own learner knows what is normal at a node's place, or begins anew; no decision rests on it.
 
-    `state` is all that it knows (gateway/detectors/place_state.py); `what` happened, in a word, and `told` to people.
+    `state` is all that it knows (gateway/runtime/learning.py, learning_fused.py); `what` happened, in a word, and `told`
+    to people.
     """
 
     node: str
@@ -151,7 +169,7 @@ class Noticed:
             raise ValueError(f"{self.kind} is not an alarm of the gateway")
 
 
-Body = Configured | Started | Report | Scored | Commanded | Posted | Learned | Tick | Noticed
+Body = Configured | Started | Report | Scored | Commanded | Posted | Offered | Learned | Tick | Noticed
 
 
 class Entry(NamedTuple):
@@ -206,6 +224,8 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
             fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
         case Posted(node, order, argument, expires_ms, actor, origin):
             kind, fields = EntryKind.POSTED, [node, int(order), argument, expires_ms, actor, origin]
+        case Offered(node, image, least_mv, expires_ms, actor, origin):
+            kind, fields = EntryKind.OFFERED, [node, image.pack(), least_mv, expires_ms, actor, origin]
         case Learned(node, what, told, state):
             kind, fields = EntryKind.LEARNED, [node, what, told, state]
         case Started(version):
@@ -248,6 +268,10 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             str(node), int(order), int() | None as argument, int(expires_ms), str(actor), str(origin)
         ]:  # fmt: skip
             return Posted(node, Order(order), argument, expires_ms, actor, origin)
+        case EntryKind.OFFERED, [
+            str(node), bytes(manifest), int(least_mv), int(expires_ms), str(actor), str(origin)
+        ]:  # fmt: skip
+            return Offered(node, Manifest.parse(manifest), least_mv, expires_ms, actor, origin)
         case EntryKind.LEARNED, [str(node), str(what), str(told), bytes(state)]:
             return Learned(node, what, told, state)
         case EntryKind.STARTED, [str(version)]:

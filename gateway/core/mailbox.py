@@ -1,7 +1,9 @@
 """Mailboxes: what waits for a node until it next listens, and goes when the node has said what became of it.
 
 One letter at a time is sent, the oldest: a node keeps the number of the last one before it acts, so a letter that is
-sent again is done once. A newer letter of a kind takes the place of the one before it.
+sent again is done once. A newer letter of a kind takes the place of the one before it. A parcel is a letter that offers
+an image, of which the node then asks for piece after piece; while its battery is too low for that, what came later goes
+before it.
 """
 
 from __future__ import annotations
@@ -12,10 +14,20 @@ from typing import NamedTuple
 
 from gateway.core.ledger import Ledger
 from gateway.core.timers import Timers
-from gateway.wire.messages import Command, Result
+from gateway.wire.image import Manifest, Reply, Store
+from gateway.wire.messages import Birth, Command, Offer, Result
 
 MAX_LETTERS = 16
-"""That wait for one node; more are refused. There are fewer kinds than that."""
+"""That wait for one node; more are refused. There are hardly more kinds than that."""
+
+MAX_IMAGES_BYTES = 16_777_216
+"""Of all images that wait, each counted once, for however many nodes it is."""
+
+
+class Code(IntEnum):
+    """Of a Result."""
+
+    DONE, UNKNOWN_KIND, REFUSED, FAILED, GO_ON = range(5)
 
 
 class Order(IntEnum):
@@ -41,7 +53,7 @@ TAKES_ARGUMENT = {Order.HEARTBEAT, Order.WAKE, Order.LEARN, Order.SENSITIVITY, O
 
 
 class Letter(NamedTuple):
-    """`id` 0: it has no number yet. `expires_ms`: Unix ms."""
+    """A Command. `id` 0: it has no number yet. `expires_ms`: Unix ms."""
 
     id: int
     order: Order
@@ -49,31 +61,101 @@ class Letter(NamedTuple):
     expires_ms: int
 
     @property
-    def command(self) -> Command:
+    def key(self) -> tuple[bool, int]:
+        """Of letters with one key only the newest counts."""
+        return False, self.order
+
+    @property
+    def message(self) -> Command:
         """As it goes to the node."""
         return Command(self.id, int(self.order), self.argument)
 
 
-@dataclass(slots=True)
-class Box:
-    """Letters for one node, oldest first. `last`: the number of the last that it has taken, or was given; None until it
-    has said so in a Birth: what is known from before a restart may be another life's.
-    """
+class Parcel(NamedTuple):
+    """An Offer. `wanted`: from which byte of the file on the node wants it; None: it has not said."""
 
-    letters: list[Letter] = field(default_factory=list)
-    last: int | None = None
+    id: int
+    image: Manifest
+    least_mv: int
+    expires_ms: int
+    wanted: int | None = None
 
     @property
-    def due(self) -> Letter | None:
-        """What is to be sent; None: a Birth is wanted first."""
-        return None if self.last is None else self.letters[0]
+    def key(self) -> tuple[bool, int]:
+        """Of parcels for one store only the newest counts."""
+        return True, self.image.store
 
-    def number(self) -> int:
-        """Of the next letter."""
+    @property
+    def message(self) -> Offer:
+        """As it goes to the node."""
+        image = self.image
+        return Offer(self.id, int(image.store), image.size, image.sha256, image.counter, image.signature or None)
+
+    def used_by(self, birth: Birth) -> bool:
+        """The node has it already: what it last said of it was lost."""
+        match self.image.store:
+            case Store.MODEL:
+                return birth.model == self.image.sha256[:8]
+            case Store.LEARNER:
+                return birth.more is not None and birth.more.learner == self.image.sha256[:8]
+            case Store.FIRMWARE:
+                return birth.more is not None and birth.more.firmware_counter == self.image.counter
+        return False
+
+    def after(self, result: Result) -> Parcel | None:
+        """What is left of it; None: nothing, it has been taken or refused for good.
+
+        Once it has been taken up, "refused" is of a chunk: the node has been reset, and wants to be offered it again.
+        """
+        match result.code:
+            case Code.GO_ON:
+                return self._replace(wanted=min(result.detail or 0, self.image.file_size))
+            case Code.REFUSED if self.wanted is not None:
+                return self
+            case Code.FAILED if result.detail == Reply.UNCONFIRMED:
+                return self  # what it was given before is on trial
+        return None
+
+
+@dataclass(slots=True)
+class Box:
+    """Letters for one node: those that have a number, oldest first, then those that have none.
+
+    `last`: the number of the last that it has taken, or was given; None until it has said so in a Birth: what is known
+    from before a restart may be another life's. `battery_mv` is what the node has reported last, under its radio's load
+    where it can tell; 0: nothing.
+    """
+
+    letters: list[Letter | Parcel] = field(default_factory=list)
+    last: int | None = None
+    battery_mv: int = 0
+
+    @property
+    def due(self) -> Letter | Parcel | None:
+        """What is to be sent; None: nothing can be, for now."""
+        return next((letter for letter in self.letters if self.sendable(letter)), None)
+
+    def sendable(self, letter: Letter | Parcel) -> bool:
+        """Whether its turn can come; else a Birth is wanted first, or a better battery."""
+        return self.last is not None and letter.id > 0
+
+    def held(self, letter: Letter | Parcel) -> bool:
+        """Whether the battery is too low for it."""
+        return isinstance(letter, Parcel) and 0 < self.battery_mv < letter.least_mv
+
+    def arrange(self) -> None:
+        """Give numbers to those that have none, and take them from those that the battery holds back: numbers that the
+        node is told must rise.
+        """
         if self.last is None:
-            return 0
-        self.last += 1
-        return self.last
+            return
+        for at, letter in enumerate(self.letters):
+            if self.held(letter):
+                self.letters[at] = letter._replace(id=0)
+            elif not letter.id:
+                self.last += 1
+                self.letters[at] = letter._replace(id=self.last)
+        self.letters.sort(key=lambda letter: letter.id or 2**32)
 
 
 class Mailboxes:
@@ -84,39 +166,67 @@ class Mailboxes:
         self._timers = timers
         self.boxes: dict[str, Box] = {}
 
-    def post(self, node: str, order: Order, argument: int | None, expires_ms: int) -> bool:
-        """Put a letter in; False if the box is full."""
-        box = self.boxes.get(node) or Box()
-        others = [letter for letter in box.letters if letter.order is not order]
+    def post(self, node: str, letter: Letter | Parcel, battery_mv: int = 0) -> bool:
+        """Put a letter in; False if the box is full. `battery_mv`: what the node has reported last, 0: nothing."""
+        box = self.boxes.get(node) or Box(battery_mv=battery_mv)
+        others = [other for other in box.letters if other.key != letter.key]
         if len(others) >= MAX_LETTERS:
             self._ledger.count("letter_refused")
             return False
         if len(others) < len(box.letters):
             self._ledger.count("letter_superseded")
-        box.letters = [*others, Letter(box.number(), order, argument, expires_ms)]
+        box.letters = [*others, letter]
+        box.arrange()
         self.boxes[node] = box
-        self._timers.ask(f"mail:{node}", expires_ms)
+        self._timers.ask(f"mail:{node}", letter.expires_ms)
         return True
 
-    def born(self, node: str, last_command: int) -> None:
+    def has_room(self, image: Manifest) -> bool:
+        """Whether one more image may wait; counts it if not."""
+        others = self.images()
+        others[image.sha256] = image.size
+        if sum(others.values()) <= MAX_IMAGES_BYTES:
+            return True
+        self._ledger.count("image_refused")
+        return False
+
+    def images(self) -> dict[bytes, int]:
+        """Those that wait for anybody: SHA-256 -> bytes."""
+        parcels = (letter for box in self.boxes.values() for letter in box.letters if isinstance(letter, Parcel))
+        return {parcel.image.sha256: parcel.image.size for parcel in parcels}
+
+    def born(self, node: str, birth: Birth) -> None:
         """The node says which letter was its last: those that wait have the numbers from there on. One that has that
         very number keeps it, since its result is on the way.
         """
         if box := self.boxes.get(node):
-            last, box.last = box.last or 0, last_command
-            kept = [letter for letter in box.letters if letter.id >= max(last_command, 1)]
-            box.last = max(last_command, last, *(letter.id for letter in kept), 0)
-            box.letters = [
-                letter if letter in kept else letter._replace(id=box.number()) for letter in box.letters
-            ]  # fmt: skip
+            left = [letter for letter in box.letters if not (isinstance(letter, Parcel) and letter.used_by(birth))]
+            kept = [letter.id for letter in left if letter.id >= max(birth.last_command, 1)]
+            box.letters = [letter if letter.id in kept else letter._replace(id=0) for letter in left]
+            box.last = max(birth.last_command, box.last or 0, *kept)
+            box.arrange()
+            self._leave(node, box.letters)
+
+    def battery(self, node: str, battery_mv: int) -> None:
+        """The node has reported its battery."""
+        if (box := self.boxes.get(node)) and box.battery_mv != battery_mv:
+            box.battery_mv = battery_mv
+            box.arrange()
 
     def answered(self, node: str, result: Result) -> None:
         """The node says what became of a letter."""
-        if box := self.boxes.get(node):
-            left = [letter for letter in box.letters if letter.id != result.id]
-            if len(left) == len(box.letters):
-                self._ledger.count("result_not_awaited")
-            self._leave(node, left)
+        box = self.boxes.get(node)
+        if box is None:
+            return
+        at = next((at for at, letter in enumerate(box.letters) if result.id and letter.id == result.id), None)
+        if at is None:
+            self._ledger.count("result_not_awaited")
+            return
+        letter = box.letters[at]
+        left = letter.after(result) if isinstance(letter, Parcel) else None
+        if left is None and result.code != Code.DONE:
+            self._ledger.count("letter_not_taken")
+        self._leave(node, [*box.letters[:at], *([left] if left else []), *box.letters[at + 1 :]])
 
     def expire(self, node: str, now_ms: int) -> None:
         """Let go of what has waited too long."""
@@ -137,7 +247,7 @@ class Mailboxes:
         for box in self.boxes.values():
             box.last = None
 
-    def _leave(self, node: str, letters: list[Letter]) -> None:
+    def _leave(self, node: str, letters: list[Letter | Parcel]) -> None:
         if letters:
             self.boxes[node].letters = letters
         else:

@@ -59,6 +59,7 @@ class NodeTags(NamedTuple):
 class NodeState:
     """What the engine remembers of one node. `heard`: since the gateway's last start. `learn_from`: the entry since
     which what was learned at its place is no longer true: it was moved, or somebody wants it to be learned anew.
+    `load_mv`: its battery under the radio's load, 0 where it has not told.
     """
 
     asset: str
@@ -67,6 +68,7 @@ class NodeState:
     fault: int = 0
     heard: bool = False
     learn_from: int = 0
+    load_mv: int = 0
 
     @property
     def quality(self) -> Quality:
@@ -148,7 +150,7 @@ class NodeDesk:
         before = state.alive, state.fault, state.heard
         if isinstance(message, Birth):
             state.schedule.heartbeat_ms = message.heartbeat_ms
-            self._mail.born(name, message.last_command)
+            self._mail.born(name, message)
             self._judge_liveness(plant, name, at_ms, say=not state.heard)
         elif before != _WELL:  # else nothing but its deadline has moved, and that is left where it is (timers.py)
             self._judge_liveness(plant, name, at_ms, say=not state.heard)
@@ -169,6 +171,9 @@ class NodeDesk:
                     self._looked(plant, name, message.score, event_ms, at_ms)
                 tag = self._ledger.tag
                 tag(tags.battery, message.battery_mv, event_ms)
+                load_mv = (message.more.battery_load_mv if message.more else None) or 0
+                self.nodes[name].load_mv = load_mv
+                self._mail.battery(name, load_mv or message.battery_mv)
                 if message.temperature_cdeg is not None:
                     tag(tags.temperature, message.temperature_cdeg, event_ms)
                 if message.link_dbm is not None:

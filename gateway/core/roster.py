@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from gateway import config
 from gateway.core.plant import AlarmKind, AlarmText, Asset, Liveness, Node, Plant, Priority, Rescoring, Rule, Scope
 
+LEARNER_MODEL = bytes(32)
+"""Stands where a bundle has the hash of its model: each place that is learned has one of its own, in its Scores."""
+
 
 def plan(
     settings: config.Settings,
@@ -26,6 +29,8 @@ def plan(
         for name in asset.nodes:
             kid, generation = registered.get(name, (b"", 0))
             nodes[name] = Node(name, kid, asset.name, slots[f"node/{name}"], generation, asset.model_of(name))
+    if settings.learns:
+        models = {**models, config.LEARNER: LEARNER_MODEL}
     return Plant(
         site=settings.gateway.site,
         assets=assets,

@@ -14,11 +14,12 @@ from gateway.core.entry import with_gateway_alarms
 from gateway.core.evidence import Basis, Episode, Evidence, Verdict
 from gateway.core.incident import Bout, Incident
 from gateway.core.liveness import Alive, Schedule
-from gateway.core.mailbox import Box, Letter, Order
+from gateway.core.mailbox import Box, Letter, Order, Parcel
 from gateway.core.nodes import NodeState
 from gateway.core.plant import AlarmId, Plant
 from gateway.core.rescore import Pending
 from gateway.core.update import AlarmChange, Quality, TagChange, decode_updates, encode_updates
+from gateway.wire.image import Manifest
 
 _PLANT = TypeAdapter(Plant)
 
@@ -55,11 +56,12 @@ def take(engine: Engine) -> bytes:
                 for entry, p in engine.rescores.pending.items()
             ],
             "nodes": {
-                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard, n.learn_from]
+                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard, n.learn_from, n.load_mv]
                 for name, n in engine.nodes.nodes.items()
             },
             "mail": {
-                name: [box.last, [list(letter) for letter in box.letters]] for name, box in engine.mail.boxes.items()
+                name: [box.last, box.battery_mv, [_letter_row(letter) for letter in box.letters]]
+                for name, box in engine.mail.boxes.items()
             },
         }
     )
@@ -104,11 +106,23 @@ def _restore(s: dict[str, Any]) -> Engine:
         for name, (asset, schedule, alive, *rest) in s["nodes"].items()
     }
     engine.mail.boxes = {
-        name: Box([Letter(number, Order(order), *rest) for number, order, *rest in letters], last)
-        for name, (last, letters) in s.get("mail", {}).items()
+        name: Box([_letter(row) for row in letters], last, battery_mv)
+        for name, (last, battery_mv, letters) in s.get("mail", {}).items()
     }
     engine.nodes.lost = sum(n.alive is Alive.LOST for n in engine.nodes.nodes.values())
     return engine
+
+
+def _letter_row(letter: Letter | Parcel) -> list[object]:
+    number, what, *rest = letter
+    return [number, letter.image.pack() if isinstance(letter, Parcel) else what, *rest]
+
+
+def _letter(row: list[Any]) -> Letter | Parcel:
+    number, what, *rest = row
+    if isinstance(what, bytes):
+        return Parcel(number, Manifest.parse(what), *rest)
+    return Letter(number, Order(what), *rest)
 
 
 def _alarm_row(alarm: Alarm) -> list[object]:

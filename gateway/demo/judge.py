@@ -11,7 +11,7 @@ from gateway.core.entry import Report, Scored
 from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, decode_updates
 from gateway.demo.recordings import Replay, ReplayNode
 from gateway.store.reader import Reader
-from gateway.training.evaluate import Interval
+from gateway.training.outcome import Interval
 from gateway.wire.messages import Flag, Window
 
 PAGE = 1000

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.demo import signing
 from gateway.demo.recordings import Replay
 from gateway.training import first_bundles
 
@@ -72,10 +73,12 @@ class DemoPlant:
 
 
 def built_in(bundles: Path) -> DemoPlant:
-    """Two motors, a pump and the room they stand in. Makes the first bundles in `bundles` if they are not there."""
-    for machine in first_bundles.KINDS:
-        if not (bundles / f"{machine.name}-host" / "bundle.json").exists():
+    """Two motors, a pump and the room they stand in. Makes the first bundles unless `bundles` has them, whole."""
+    names = [f"{machine.name}-{role}" for machine in first_bundles.KINDS for role in ("node", "host")]
+    if not signing.usable(bundles, names):
+        for machine in first_bundles.KINDS:
             first_bundles.make(machine, bundles)
+        signing.sign(bundles, names)
     assets = (
         _asset("motor-1", "line-1", "motor", ("de", "nde", "foot"), feeds=("motor-2",)),
         _asset("motor-2", "line-1", "motor", ("de", "nde", "foot")),
@@ -111,6 +114,7 @@ def built_in(bundles: Path) -> DemoPlant:
 def of_recordings(replay: Replay, folder: Path, speed: float) -> DemoPlant:
     """One asset for each that was recorded. The nodes play every window once, back to back, `speed` times as fast."""
     bundles = folder / "bundles"
+    bundles.mkdir(parents=True, exist_ok=True)
     names = sorted({node.asset for node in replay.nodes})
     assets = []
     for name in names:
@@ -118,6 +122,7 @@ def of_recordings(replay: Replay, folder: Path, speed: float) -> DemoPlant:
         for node in replay.nodes:
             if node.asset == name:
                 shutil.copytree(node.host.folder, bundles / node.host.name, dirs_exist_ok=True)
+                shutil.copy(node.host.folder.parent / signing.PUBLIC_KEY, bundles)
                 models.append((node.name, node.host.name))
         assets.append(DemoAsset(name, "recorded", "bench", 1, (), tuple(models)))
     nodes = tuple(
@@ -160,6 +165,7 @@ quiet_s = {plant.quiet_s}
 
 [rescoring]
 bundles = "{plant.bundles.resolve()}"
+trusted_keys = ["{signing.trusted(plant.bundles)}"]
 
 [alarm.anomaly]
 cause = "{{asset}} runs differently from when it was known to be healthy"

@@ -1,10 +1,12 @@
 """A Bundle: a folder with a model and everything needed to run it.
 
-    bundle.json    the Manifest below
+    bundle.json    the Manifest (manifest.py)
     model.tflite   the model; its SHA-256 names it in the journal
     image.cbor     role "node" only: the `model-image` of nodes/wire/wire.cddl, as a node is given it
+    bundle.sig     who answers for it (signature.py)
 
-The digests in bundle.json find damage, not forgery.
+bundle.json holds the digests of the others, and bundle.sig signs bundle.json: whoever changes a byte of any of them
+needs a key that the gateway trusts.
 """
 
 from __future__ import annotations
@@ -13,23 +15,23 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import cbor2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from gateway.detectors import feature_sets
+from gateway.detectors import signature
+from gateway.detectors.manifest import IMAGE, MANIFEST, MODEL, VERSION, Manifest
+from gateway.detectors.signature import Trust
 
-VERSION = 1
-MANIFEST, MODEL, IMAGE = "bundle.json", "model.tflite", "image.cbor"
 IMAGE_VERSION = 2
-AUTOENCODER, ROUNDING_TWICE = 0, 2
+KINDS = {"autoencoder": 0, "classifier": 1}
+ROUNDING_TWICE = 2
 """Of a model-image: its kind, and how its arithmetic rounds (nodes/wire/wire.cddl)."""
 
-FeatureValue = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-ScalingRow = tuple[FeatureValue, FeatureValue, Annotated[int, Field(ge=1, le=62)]]
-Count = Annotated[int, Field(ge=0)]
+NOBODY = Trust()
+ANY = Trust(allow_unsigned=True)
+"""For one's own work on a Bundle: whole and undamaged, whoever has made it."""
 
 
 class BundleBroken(ValueError):  # noqa: N818 - names a state of the bundle, as LinkFailed and OutputFailed do
@@ -41,93 +43,15 @@ class BundleBroken(ValueError):  # noqa: N818 - names a state of the bundle, as 
         self.reason = reason
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class DataSource(_Strict):
-    """Data a Bundle was made from."""
-
-    description: str
-    sha256: Digest
-
-
-class Provenance(_Strict):
-    """Where a Bundle comes from: enough to make it again."""
-
-    data: tuple[DataSource, ...] = Field(min_length=1)
-    code_version: str
-    seed: int
-    created_from: str
-
-
-class Quality(_Strict):
-    """False alarms per window on normal data, wanted and achieved, in millionths.
-
-    `calibration_windows` gave the threshold; `windows` were touched by nothing before. `extrapolated`: the threshold
-    lies beyond what the calibration windows could show, so the wanted rate is a fit's promise.
-    """
-
-    wanted_ppm: Count
-    achieved_ppm: Count
-    false_alarms: Count
-    windows: Count
-    calibration_windows: Count
-    extrapolated: bool
-
-
-class NodePart(_Strict):
-    """What only a node's image has."""
-
-    generation: Annotated[int, Field(ge=0, le=23)]
-    threshold: Annotated[int, Field(ge=0, le=2**32 - 1)]  # of the int8 error, nodes/wire/SPEC.md "Score"
-
-
-class Manifest(_Strict):
-    """bundle.json. `threshold` is in millionths of the mean squared standardised reconstruction error."""
-
-    version: Literal[1]
-    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,63}$")
-    role: Literal["node", "host"]
-    detector: str = Field(pattern="^[a-z][a-z0-9_]{0,31}$")
-    feature_set: int
-    channels: Annotated[int, Field(ge=1, le=9)]
-    samples: Annotated[int, Field(ge=32, le=1024)]
-    scaling: tuple[ScalingRow, ...]
-    threshold: Count
-    node: NodePart | None
-    quality: Quality
-    provenance: Provenance
-    licence: str
-    files: dict[str, Digest]
-
-    @property
-    def features(self) -> int:
-        """Features per window."""
-        return feature_sets.size(self.feature_set, self.channels)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Manifest:
-        if self.feature_set not in feature_sets.NAMES:
-            raise ValueError(f"feature set {self.feature_set} is unknown")
-        if len(self.scaling) != self.features:
-            raise ValueError(f"{len(self.scaling)} rows of scaling for {self.features} features")
-        if (self.role == "node") != (self.node is not None):
-            raise ValueError(f"a bundle of role {self.role!r} {'needs' if self.node is None else 'has no'} 'node'")
-        wanted = {MODEL, IMAGE} if self.role == "node" else {MODEL}
-        if set(self.files) != wanted:
-            raise ValueError(f"'files' lists {sorted(self.files)}, not {sorted(wanted)}")
-        return self
-
-
 @dataclass(frozen=True)
 class Bundle:
-    """A Bundle as loaded: whole, and undamaged."""
+    """A Bundle as loaded: whole, undamaged, and signed by the owner of a public key, or by nobody."""
 
     folder: Path
     manifest: Manifest
     model: bytes
     image: bytes | None = None
+    signed_by: bytes | None = None
 
     @property
     def name(self) -> str:
@@ -140,9 +64,16 @@ class Bundle:
         return bytes.fromhex(self.manifest.files[MODEL])
 
 
-def load(folder: Path) -> Bundle:
-    """Read a Bundle and check all of it but the model's inside. Raises BundleBroken."""
-    manifest = _manifest(folder / MANIFEST)
+def load(folder: Path, trust: Trust = NOBODY) -> Bundle:
+    """Read a Bundle and check all of it but the model's inside. Raises BundleBroken, also for one that is not signed by
+    somebody trusted.
+    """
+    text = _read(folder / MANIFEST)
+    _check_version(folder / MANIFEST, text)
+    signed_by = _signer(folder / signature.FILE, text)
+    if why := signature.untrusted(trust, signed_by):
+        raise BundleBroken(folder / signature.FILE, why)
+    manifest = _manifest(folder / MANIFEST, text)
     contents = {name: _checked(folder / name, digest) for name, digest in manifest.files.items()}
     model = contents[MODEL]
     if model[4:8] != b"TFL3":
@@ -150,26 +81,43 @@ def load(folder: Path) -> Bundle:
     image = contents.get(IMAGE)
     if image is not None:
         _check_image(folder / IMAGE, image, manifest, model)
-    return Bundle(folder, manifest, model, image)
+    return Bundle(folder, manifest, model, image, signed_by)
 
 
 def image_fields(manifest: Manifest, model: bytes) -> list[object]:
     """The fields of the `model-image` (nodes/wire/wire.cddl) up to its self-test. `manifest.node` is there."""
     assert manifest.node is not None
     node = manifest.node
-    head: list[object] = [IMAGE_VERSION, manifest.feature_set, manifest.channels, manifest.samples, node.generation]
+    head: list[object] = [IMAGE_VERSION, manifest.feature_set, manifest.channels_n, manifest.samples, node.generation]
     return [*head, [list(row) for row in manifest.scaling], node.threshold, model]
 
 
-def _manifest(file: Path) -> Manifest:
-    text = _read(file)
+def image_tail(manifest: Manifest, arena: int) -> list[int]:
+    """The fields behind the self-test. `arena`: bytes that TensorFlow Lite Micro needs, 0 if that is not measured."""
+    known = () if manifest.known is None else (manifest.known,)
+    return [KINDS[manifest.kind], ROUNDING_TWICE, arena, *known]
+
+
+def _check_version(file: Path, text: bytes) -> None:
     try:
         fields: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleBroken(file, f"not JSON: {error}") from error
     version = fields.get("version") if isinstance(fields, dict) else None
+    if version == 1:
+        raise BundleBroken(file, "version 1, of release 0.1, which nobody has signed: make the bundle anew")
     if version != VERSION:
         raise BundleBroken(file, f"version {version!r}, where this gateway reads {VERSION}")
+
+
+def _signer(file: Path, manifest: bytes) -> bytes | None:
+    try:
+        return signature.signer(_read(file), manifest) if file.exists() else None
+    except ValueError as error:
+        raise error if isinstance(error, BundleBroken) else BundleBroken(file, str(error)) from error
+
+
+def _manifest(file: Path, text: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
@@ -196,18 +144,19 @@ def _checked(file: Path, digest: str) -> bytes:
 def _check_image(file: Path, data: bytes, manifest: Manifest, model: bytes) -> None:
     try:
         image = cbor2.loads(data)
-    except (cbor2.CBORDecodeError, ValueError) as error:
+    except (cbor2.CBORDecodeError, ValueError, RecursionError) as error:
         raise BundleBroken(file, f"not CBOR: {error}") from error
-    if not isinstance(image, list) or image[1:8] != image_fields(manifest, model)[1:]:
+    wanted = image_fields(manifest, model)
+    if not isinstance(image, list) or image[: len(wanted)] != wanted:
         raise BundleBroken(file, f"does not hold the model and the settings of {MANIFEST}")
-    match [image[0], *image[8:]]:
-        case [1, [list(features), int(found)]] if len(features) == manifest.features and 0 <= found < 2**32:
-            return  # of releases up to 0.1: without what the network has to give
-        case [2, [list(features), int(found), bytes(outputs)], int(kind), int(rounding), int(arena)] if (
-            len(features) == len(outputs) == manifest.features
+    match image[len(wanted) :]:
+        case [[list(features), int(found), bytes(outputs)], int(), int(), int(arena), *_] if (
+            len(features) == manifest.features
+            and len(outputs) == manifest.outputs
             and 0 <= found < 2**32
-            and (kind, rounding) == (AUTOENCODER, ROUNDING_TWICE)
             and 0 <= arena < 2**32
         ):
+            if image[len(wanted) + 1 :] != image_tail(manifest, arena):
+                raise BundleBroken(file, f"is not of the kind and class of {MANIFEST}")
             return
     raise BundleBroken(file, "has no usable self-test")

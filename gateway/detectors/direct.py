@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.detectors.errors import Known, ModelKind
+from gateway.detectors.errors import of as error_of
 from gateway.detectors.node_library import LibraryMissing, node_library
 from gateway.detectors.scaling import Scaling, quantise
 
@@ -99,12 +101,18 @@ class Network:
             raise Refused(name, self._lib.network_status_text(status).decode(), self._number(_REFUSED_AT))
 
 
-def errors(network: Network, scaling: Scaling, features: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The node's error (nodes/wire/SPEC.md, "Score") of each row of features [batch, features]."""
+def errors(
+    network: Network,
+    scaling: Scaling,
+    features: NDArray[np.int64],
+    kind: ModelKind = "autoencoder",
+    known: Known = None,
+) -> NDArray[np.int64]:
+    """The node's error (nodes/wire/SPEC.md, "Score") of each row of features [batch, features]; `known`, of a
+    classifier, is the class that they are known to belong to.
+    """
     q = quantise(scaling, features, network.input.zero_point)
-    difference = q - network.run(q).astype(np.int64)
-    found: NDArray[np.int64] = np.sum(difference**2, axis=1, dtype=np.int64)
-    return found
+    return error_of(kind, q, network.run(q).astype(np.int64), known)
 
 
 @cache

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from typing import Self
+
+import cbor2
 
 from gateway.detectors import feature_sets
 from gateway.detectors.node_library import node_library
@@ -127,6 +130,23 @@ class Learner:
         self._memory = ctypes.create_string_buffer(BYTES)
         setup = _Setup(feature_set, channels, average, windows, events_ppb)
         self._must(self._lib.learner_init(self._memory, ctypes.byref(setup)))
+
+    @classmethod
+    def of(cls, image: bytes) -> Self:
+        """One that knows what a `learner-image` says. LearnerRefused if that is none, or of a feature set that is
+        computed nowhere, and LibraryMissing.
+        """
+        try:
+            _, feature_set, channels, average, *_ = cbor2.loads(image)
+            learner = cls(int(feature_set), int(channels), average=int(average))
+        except LearnerRefused:
+            raise
+        except KeyError as error:
+            raise LearnerRefused(Reply.MISFIT) from error
+        except (ValueError, TypeError, EOFError, cbor2.CBORError) as error:
+            raise LearnerRefused(Reply.DAMAGED) from error
+        learner.load(image)
+        return learner
 
     def relearn(self, windows: int = 0) -> None:
         """Learn anew, keeping what is known for `rollback`. Raises LearnerRefused."""

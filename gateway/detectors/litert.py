@@ -1,4 +1,4 @@
-"""Autoencoders of fully-connected layers, run by LiteRT: float32 (the gateway's own) or int8 (a node's)."""
+"""Autoencoders and classifiers of features, run by LiteRT: float32 (the gateway's own) or int8 (a node's)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from ai_edge_litert import interpreter
 from numpy.typing import NDArray
 
-from gateway.detectors.bundle import MODEL, Bundle, BundleBroken
+from gateway.detectors import errors
+from gateway.detectors.bundle import Bundle, BundleBroken
+from gateway.detectors.manifest import MODEL
 from gateway.detectors.scaling import quantise, standardise
 
 _Interpreter: Any = interpreter.Interpreter  # has no types
@@ -21,25 +23,27 @@ _LARGEST = 2.0**53
 
 
 class LiteRtDetector:
-    """Mean squared standardised reconstruction error, in millionths. Not thread-safe: one per worker.
+    """Of an autoencoder the mean squared standardised reconstruction error, in millionths; of a classifier
+    `errors.millionths`. Not thread-safe: one per worker.
 
     LiteRT rounds int8 layers once where nodes round twice, so the value of a node's Bundle here is within a few steps
     of what the node computes, not equal to it.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._scaling = bundle.manifest.scaling
+        self._manifest = bundle.manifest
         self._features = bundle.manifest.features
         broken = bundle.folder / MODEL
         try:
             self._interpreter: Any = _Interpreter(model_content=bundle.model, num_threads=1)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            for ends in (inputs, outputs):
-                if len(ends) != 1 or list(ends[0]["shape"]) != [1, self._features]:
+            for ends, values in ((inputs, self._features), (outputs, bundle.manifest.outputs)):
+                if len(ends) != 1 or list(ends[0]["shape"]) != [1, values]:
                     shapes = [[int(n) for n in end["shape"]] for end in ends]
-                    raise BundleBroken(broken, f"shapes {shapes} where the bundle has {self._features} features")
-            self._step, self._zero_point = _quantisation(inputs[0])
-            if inputs[0]["dtype"] != outputs[0]["dtype"] or _quantisation(outputs[0]) != _quantisation(inputs[0]):
+                    what = "features" if ends is inputs else "outputs"
+                    raise BundleBroken(broken, f"shapes {shapes} where the bundle has {values} {what}")
+            self._ends = _quantisation(inputs[0]), _quantisation(outputs[0])
+            if bundle.manifest.kind == "autoencoder" and self._ends[0] != self._ends[1]:
                 raise BundleBroken(broken, "input and output differ in type, scale or zero point")
             self._input, self._output = int(inputs[0]["index"]), int(outputs[0]["index"])
             self._interpreter.resize_tensor_input(self._input, [_BATCH, self._features])
@@ -62,13 +66,17 @@ class LiteRtDetector:
         return values
 
     def _score(self, features: NDArray[np.int64]) -> list[int]:
-        if self._step:
-            q = quantise(self._scaling, features, self._zero_point)
-            difference = (q - self._run(q.astype(np.int8)).astype(np.int64)).astype(np.float64) * self._step
+        (step, zero_point), (output_step, _) = self._ends
+        inputs: NDArray[Any]
+        if step:
+            inputs = quantise(self._manifest.scaling, features, zero_point)
         else:
-            z = standardise(self._scaling, features)
-            difference = z - self._run(z.astype(np.float32)).astype(np.float64)
-        values = 1e6 * np.mean(difference**2, axis=1)
+            inputs = standardise(self._manifest.scaling, features)
+        outputs = self._run(inputs.astype(np.int8 if step else np.float32)).astype(np.float64)
+        if self._manifest.kind == "autoencoder":
+            values = 1e6 * np.mean(((inputs - outputs) * (step or 1.0)) ** 2, axis=1)
+        else:
+            values = errors.millionths(errors.margin(outputs, self._manifest.known) * (output_step or 1.0))
         return [round(v) for v in np.nan_to_num(values, nan=_LARGEST, posinf=_LARGEST).clip(max=_LARGEST).tolist()]
 
     def _run(self, rows: NDArray[Any]) -> NDArray[Any]:

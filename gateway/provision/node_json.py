@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gateway.config import split_endpoint
+from gateway.config import faults_of
+from gateway.detectors import feature_sets
+from gateway.links.fields import Endpoint
 
-RETAINED_BYTES = 2048
-"""What MicroPython's RTC memory has room for: nodes/micropython/kept.py."""
 MIN_LISTEN_MS, LONGEST_LISTEN_MS = 20, 60_000
 CHANNELS = {
     "lis3dh": 3, "adxl345": 3, "mpu6050": 3, "bme280": 2, "sht3x": 2, "ds18b20": 1, "adc_microphone": 1,
+    "i2s_microphone": 1,
 }  # fmt: skip
 """Of a chip (nodes/micropython/sensors), unless its `channels` say otherwise."""
 SLOW = 3  # nodes/wire/SPEC.md, "Feature sets"
+LEARNER_BYTES, LEARNER_HEAD, LEARNER_FEATURE = 4096, 108, 48
+"""Of its state, of that for itself, and of that for a feature beside its windows: nodes/c_tflm/core/learner.c."""
 
 
 class NodeJsonInvalid(Exception):  # noqa: N818 - it is the file that is at fault
@@ -65,25 +68,54 @@ class OnePin(_Table):
     pin: PinNumber
 
 
+class I2s(_Table):
+    """Clock, word select, data."""
+
+    kind: Literal["i2s"]
+    id: int = Field(ge=0, le=1)
+    sck: PinNumber
+    ws: PinNumber
+    sd: PinNumber
+
+
+MICROPHONES = {"adc_microphone", "i2s_microphone"}
+OPTIONS = {
+    "rom": {"ds18b20"}, "rate_hz": {"i2s_microphone"}, "bits": {"i2s_microphone"}, "ibuf_ms": {"i2s_microphone"},
+    "readings": {"adc_microphone"}, "full_scale_cdb": MICROPHONES, "range_g": {"lis3dh", "adxl345", "mpu6050"},
+    "range_dps": {"mpu6050"}, "channels": {"mpu6050", "bme280"},
+}  # fmt: skip
+"""What only some chips can be told."""
+
+
 class Sensor(_Table):
     """Which chip, and where."""
 
-    chip: Literal["lis3dh", "adxl345", "mpu6050", "bme280", "sht3x", "ds18b20", "adc_microphone"]
-    bus: I2c | Spi | OnePin = Field(discriminator="kind")
+    chip: Literal["lis3dh", "adxl345", "mpu6050", "bme280", "sht3x", "ds18b20", "adc_microphone", "i2s_microphone"]
+    bus: I2c | Spi | OnePin | I2s = Field(discriminator="kind")
     address: int | None = Field(default=None, ge=8, le=119)
     cs: PinNumber | None = None
     channels: int | None = Field(default=None, ge=1, le=9)
     range_g: Literal[2, 4, 8, 16] | None = None
     range_dps: Literal[250, 500, 1000, 2000] | None = None
+    rom: str | None = Field(default=None, pattern=r"^28[0-9a-fA-F]{14}$")
+    rate_hz: int | None = Field(default=None, ge=4000, le=48_000)
+    bits: Literal[16, 32] | None = None
+    ibuf_ms: int | None = Field(default=None, ge=50, le=2000)
+    readings: int | None = Field(default=None, ge=32, le=4096)
+    full_scale_cdb: int | None = Field(default=None, ge=0, le=32_767)
 
     @model_validator(mode="after")
     def _fits(self) -> Sensor:
-        wanted = {"ds18b20": {"one_wire"}, "adc_microphone": {"adc"}, "mpu6050": {"i2c"}, "sht3x": {"i2c"}}
+        wanted = {"ds18b20": {"one_wire"}, "adc_microphone": {"adc"}, "mpu6050": {"i2c"}, "sht3x": {"i2c"},
+                  "i2s_microphone": {"i2s"}}  # fmt: skip
         kinds = wanted.get(self.chip, {"i2c", "spi"})
         if self.bus.kind not in kinds:
             raise ValueError(f"a {self.chip} is at {' or '.join(sorted(kinds))}, not at {self.bus.kind}")
         if (self.bus.kind == "spi") != (self.cs is not None):
             raise ValueError("cs goes with a bus of kind spi, and only with that")
+        for option, chips in OPTIONS.items():
+            if getattr(self, option) is not None and self.chip not in chips:
+                raise ValueError(f"{option} is no option of a {self.chip}")
         return self
 
 
@@ -97,35 +129,40 @@ class WifiUdp(_Wifi):
     """Datagrams to the gateway."""
 
     kind: Literal["wifi_udp"]
-    gateway: str
-
-    @model_validator(mode="after")
-    def _is_endpoint(self) -> WifiUdp:
-        split_endpoint(self.gateway)
-        return self
+    gateway: Endpoint
 
 
 class WifiMqtt(_Wifi):
     """A broker that the gateway is connected to as well."""
 
     kind: Literal["wifi_mqtt"]
-    broker: str
+    broker: Endpoint
     prefix: str = Field(default="stethos/nodes", pattern=r"^[^/+#\x00]+(/[^/+#\x00]+)*$")
     user: str | None = None
     password: str | None = None
 
-    @model_validator(mode="after")
-    def _is_endpoint(self) -> WifiMqtt:
-        split_endpoint(self.broker)
-        return self
+
+class Line(_Table):
+    """A UART; its pins where those that the chip has for it are taken."""
+
+    id: int = Field(ge=0, le=3)
+    baud: int = Field(default=115_200, ge=1200, le=3_000_000)
+    tx: PinNumber | None = None
+    rx: PinNumber | None = None
 
 
-class Uart(_Table):
+class Uart(Line):
     """A wire."""
 
     kind: Literal["uart"]
-    id: int = Field(ge=0, le=3)
-    baud: int = Field(default=115_200, ge=1200, le=3_000_000)
+
+
+class Learn(_Table):
+    """A learner on the node: from how many windows, and how sensitive (nodes/wire/SPEC.md, "Learner")."""
+
+    windows: int = Field(ge=24, le=240, multiple_of=8)
+    average: int = Field(default=1, ge=1, le=5)
+    events_ppb: int = Field(default=0, ge=0, le=1_000_000_000)
 
 
 class Battery(_Table):
@@ -151,20 +188,36 @@ class NodeJson(_Table):
     flag_repeat: int = Field(default=6, ge=1, le=65_535)
     limits: list[tuple[int | None, int | None]] | None = None
     model: str | None = Field(default=None, min_length=1, max_length=64)
+    learn: Learn | None = None
     alert_pin: PinNumber | None = None
     alert_after: int = Field(default=2, ge=0, le=255)
     clear_after: int = Field(default=0, ge=0, le=255)
     alert_on_fault: bool = False
+    alert_uart: Line | None = None
+    buzzer_pin: PinNumber | None = None
+    buzzer_hz: int = Field(default=0, ge=0, le=20_000)
     battery: Battery | None = None
     radio_min_mv: int = Field(default=0, ge=0, le=65_535)
     current_na: tuple[Count, Count, Count, Count] = (10_000, 500_000, 20_000_000, 120_000_000)
     watchdog_ms: int = Field(default=60_000, ge=0, le=3_600_000)
 
+    @property
+    def channels(self) -> int:
+        """Of the sensor."""
+        return self.sensor.channels or CHANNELS[self.sensor.chip]
+
     @model_validator(mode="after")
     def _agrees(self) -> NodeJson:
-        channels = self.sensor.channels or CHANNELS[self.sensor.chip]
-        if self.limits is not None and self.model is not None:
-            raise ValueError("limits and model: one of them judges")
+        channels = self.channels
+        if self.learn is not None:
+            features = feature_sets.size(self.feature_set, channels)
+            fit = min(240, (LEARNER_BYTES - LEARNER_HEAD) // features - LEARNER_FEATURE) // 8 * 8
+            if self.learn.windows > fit:
+                raise ValueError(f"learn.windows: of {features} features {fit} windows fit")
+        if self.buzzer_hz and self.buzzer_pin is None:
+            raise ValueError("buzzer_hz without a buzzer_pin")
+        if self.alert_uart and isinstance(self.radio, Uart) and self.alert_uart.id == self.radio.id:
+            raise ValueError(f"alert_uart: UART {self.radio.id} is the radio's")
         if self.limits is not None:
             if self.feature_set != SLOW:
                 raise ValueError("limits are for slow sensors: feature_set 3")
@@ -183,25 +236,34 @@ class NodeJson(_Table):
         return self
 
 
+def native(settings: NodeJson) -> list[str]:
+    """What of it only the native module can do (nodes/micropython/native)."""
+    return [key for key in ("model", "learn") if getattr(settings, key) is not None]
+
+
 def read(path: Path) -> NodeJson:
     """The checked settings. Raises NodeJsonInvalid."""
+    return checked(path, NodeJson)
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def checked(path: Path, model: type[Settings]) -> Settings:
+    """The node.json of whichever kind of board. Raises NodeJsonInvalid."""
+    data = None
     try:
-        return NodeJson.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        data = json.loads(text)
+        return model.model_validate_json(text)
     except OSError as error:
         raise NodeJsonInvalid(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        lines = [f"{path}: {_path(fault['loc'])}{_text(fault['msg'])}" for fault in error.errors()]
-        raise NodeJsonInvalid("\n".join(lines)) from error
+        raise NodeJsonInvalid("\n".join(f"{path}: {fault}" for fault in faults_of(error, data, model))) from error
+    except ValueError as error:
+        raise NodeJsonInvalid(f"{path}: {error}") from error
 
 
 def compact(settings: NodeJson) -> str:
     """As it goes onto the board: what is said, and no defaults."""
     return json.dumps(settings.model_dump(mode="json", exclude_unset=True), separators=(",", ":"))
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    return f"{'.'.join(map(str, loc))}: " if loc else ""
-
-
-def _text(message: str) -> str:
-    return message.removeprefix("Value error, ")

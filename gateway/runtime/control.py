@@ -7,32 +7,50 @@ read the keys may also acknowledge an alarm from the shell, and nobody else.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.core.command import Command, CommandResult
-from gateway.core.entry import Posted
+from gateway.core.entry import Offered, Posted
 from gateway.runtime.decider import Decider
 from gateway.runtime.reload import Reloaded
+from gateway.wire.image import MANIFEST, Manifest
 
 NAME = "control.sock"
-MAX_LINE = 65_536
+MAX_LINE = 1_048_576
+"""Room for an image of 512 KiB, in base64."""
 MAX_ASKING = 32  # at once; each is answered, or let go, in time
 PATIENCE_S = 10.0
 RELOAD = "reload"  # requests that are no Command
 POST = "post"
+OFFER = "offer"
 RELOAD_PATIENCE_S = 60.0  # models are loaded and tried, parts are closed and opened
 
-_Asked = TypeVar("_Asked", Command, Posted)
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """`file`: manifest and payload, in base64. The rest as in `Offered`."""
+
+    node: str
+    file: str
+    least_mv: int
+    expires_ms: int
+    actor: str
+    origin: str
+
+
+_Asked = TypeVar("_Asked", Command, Posted, _Offer)
 
 
 class ControlFailed(Exception):  # noqa: N818 - the world's or the operator's fault
@@ -102,9 +120,11 @@ class Control:
         return {"outcome": str(result.outcome), "event": result.event, "detail": result.detail}
 
     async def _asked(self, request: dict[str, Any], origin: str) -> CommandResult:
+        letter = {key: value for key, value in request.items() if key != "kind"} | {"origin": origin}
         if request.get("kind") == POST:
-            letter = {key: value for key, value in request.items() if key != "kind"}
-            return await self._decider.post(_read(Posted, letter | {"origin": origin}))
+            return await self._decider.post(_read(Posted, letter))
+        if request.get("kind") == OFFER:
+            return await self._decider.offer(*_image(_read(_Offer, letter)))
         return await self._decider.command(_read(Command, request | {"origin": origin}))
 
 
@@ -124,6 +144,15 @@ def _read(wanted: type[_Asked], request: dict[str, Any]) -> _Asked:
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"not a command: {'; '.join(faults)}") from error
+
+
+def _image(asked: _Offer) -> tuple[Offered, bytes]:
+    """What is offered, and its payload. ValueError if that is not what its manifest says."""
+    file = base64.b64decode(asked.file, validate=True)
+    manifest, payload = Manifest.parse(file), file[MANIFEST.size :]
+    if (len(payload), hashlib.sha256(payload).digest()) != (manifest.size, manifest.sha256):
+        raise ValueError("what is offered is not what its manifest says")
+    return Offered(asked.node, manifest, asked.least_mv, asked.expires_ms, asked.actor, asked.origin), payload
 
 
 def answers(state_dir: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.command import CommandResult, Outcome
@@ -31,6 +32,7 @@ class Decided:
     answers: list[tuple[asyncio.Future[CommandResult], CommandResult]] = field(default_factory=list)
     marks: dict[str, int] = field(default_factory=dict)
     places: dict[str, bytes] = field(default_factory=dict)
+    images: dict[bytes, bytes] = field(default_factory=dict)  # SHA-256 -> payload, of what is offered
     kept: list[asyncio.Future[None]] = field(default_factory=list)  # of those who wait for what they handed in
     configured: Configured | None = None  # the newest
     looks: list[Look] = field(default_factory=list)
@@ -39,6 +41,14 @@ class Decided:
     view: View | None = None
     waiting: bool = False
     last: bool = False
+
+    def image_changes(self, held: Mapping[bytes, bytes], engine: Engine) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Of images: those that a letter names since this group, and those `held` that none names any more."""
+        if not (held or self.images):
+            return {}, []
+        named = engine.mail.images()
+        fresh = {name: data for name, data in self.images.items() if name in named}
+        return fresh, [name for name in held if name not in named]
 
     def happened(self) -> None:
         """It is durable: tell those who wait."""

@@ -17,7 +17,7 @@ from gateway import __version__
 from gateway.core import entry as entries
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandResult
-from gateway.core.entry import Body, Commanded, Configured, Entry, Posted, Report, Started, Tick
+from gateway.core.entry import Body, Commanded, Configured, Entry, Offered, Posted, Report, Started, Tick
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision, encode_updates
 from gateway.runtime import chronicle
 from gateway.runtime.admission import ANSWERED, Admission, Admitted, Verdict
@@ -68,6 +68,7 @@ class Decider:
             metrics.event(began.note)
         metrics.event("entry_damaged", len(began.damaged))
         self.admission = admission
+        self.images = journal.images()  # durable ones: SHA-256 -> payload
         self._journal = journal
         self._thread = JournalThread(journal, metrics, began.snapshot, snapshot_entries)
         self._metrics = metrics
@@ -100,9 +101,13 @@ class Decider:
         """Put a letter into a node's mailbox; it is answered as a command is, once the letter is durable."""
         return await self._ask(posted)
 
-    async def _ask(self, body: Commanded | Posted) -> CommandResult:
+    async def offer(self, offered: Offered, payload: bytes) -> CommandResult:
+        """Put an image, whose payload has been found to be what its manifest says, into a node's mailbox."""
+        return await self._ask(offered, payload)
+
+    async def _ask(self, body: Commanded | Posted | Offered, image: bytes = b"") -> CommandResult:
         answer: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
-        await self._queue.put(Request(body, answer))
+        await self._queue.put(Request(body, answer, image))
         return await answer
 
     def mark(self, name: str, value: int) -> None:
@@ -236,10 +241,12 @@ class Decider:
                 case list():
                     for arrival in item:
                         self._arrived(arrival, decided)
-                case Request(body, answer):
+                case Request(body, answer, image):
                     result = self._enter(body, decided)
                     assert result is not None
                     decided.answers.append((answer, result))
+                    if isinstance(body, Offered):
+                        decided.images[body.image.sha256] = image
                 case Keep(name, value, done):
                     decided.marks[name] = value
                     decided.kept.append(done)
@@ -319,12 +326,13 @@ class Decider:
     async def _commit(self, decided: Decided) -> None:
         windows, marks = self.admission.take_staged()
         marks |= self._marks | decided.marks
+        images, dropped = decided.image_changes(self.images, self.engine)
         if not (decided.rows or windows or marks or decided.places):
             if decided.wakes:  # nobody is told that the pipeline turns while the journal's thread does not
                 await self._thread.turns()
             self._tell(decided)
             return
-        group = Group(decided.rows, decided.decisions, decided.events, windows, marks, decided.places)
+        group = Group(decided.rows, decided.decisions, decided.events, windows, marks, decided.places, images, dropped)
         try:
             with self._metrics.commit_s.time():
                 await self._thread.call(self._journal.commit, group)
@@ -332,6 +340,9 @@ class Decider:
             await self._take_back(decided, str(error))
             return
         self._accept(True)
+        self.images |= images
+        for name in dropped:
+            del self.images[name]
         self._durable = None
         self._marks = {n: v for n, v in self._marks.items() if marks.get(n) != v}
         self._time_marks()

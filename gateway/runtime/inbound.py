@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.core.command import CommandResult
-from gateway.core.entry import Body, Commanded, Configured, Posted
+from gateway.core.entry import Body, Commanded, Configured, Offered, Posted
 from gateway.core.update import AlarmChange, TagChange
 from gateway.links import Frame
 from gateway.runtime.feed import Feed
@@ -25,10 +25,13 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Request:
-    """What a person asks of an alarm, or has to tell a node, and who waits for the answer."""
+    """What a person asks of an alarm, or has for a node, and who waits for the answer. `image`: the payload of what is
+    offered.
+    """
 
-    body: Commanded | Posted
+    body: Commanded | Posted | Offered
     answer: asyncio.Future[CommandResult]
+    image: bytes = b""
 
 
 @dataclass(slots=True)

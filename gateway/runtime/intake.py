@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateway.core.mailbox import Box, Letter
+from gateway.core.mailbox import Box, Code, Parcel
 from gateway.core.nodes import NOTICES
 from gateway.links import Address, Link, LinkFailed
 from gateway.runtime.admission import Admission, Admitted, Verdict
@@ -16,7 +16,8 @@ from gateway.runtime.decider import Decider
 from gateway.runtime.inbound import Arrival
 from gateway.runtime.metrics import Metrics
 from gateway.runtime.outbox import Outbox
-from gateway.wire.messages import Ack, Birth, Command, Flag, Health
+from gateway.wire.image import reply_text
+from gateway.wire.messages import Ack, Birth, Chunk, Command, DownMessage, Flag, Health, Offer, Result
 
 BATCH = 256  # frames handed on at once
 BITMAP_BITS = 32
@@ -51,13 +52,13 @@ async def session(name: str, link: Link, decider: Decider, count: Callable[[str]
 
 class Answers:
     """Acknowledges durable messages: one Ack per node and group, through the Link that brought the message, and behind
-    it the oldest letter of the node's mailbox.
+    it the oldest letter of the node's mailbox, or the piece of an image that the node asks for.
     """
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._mailed: dict[str, tuple[Letter, int]] = {}  # what was sent last to a node, and when (Unix ms)
+        self._mailed: dict[str, tuple[int, int]] = {}  # number of the letter sent last to a node, and when (Unix ms)
 
     def heard(
         self,
@@ -65,8 +66,9 @@ class Answers:
         admission: Admission,
         knows_schedule: Callable[[str], bool],
         mail: Callable[[str], Box | None],
+        image: Callable[[bytes], bytes | None],
     ) -> None:
-        """Seal the answers to a group of messages, and let them go."""
+        """Seal the answers to a group of messages, and let them go. `image`: payload by its SHA-256."""
         by_node: dict[tuple[str, Outbox, Address], list[Admitted]] = {}
         for arrival, admitted in heard:
             node, message = admitted.node, admitted.message
@@ -81,15 +83,17 @@ class Answers:
                 self._metrics.born(node, message)
             elif isinstance(message, Flag) and message.why in NOTICES and admitted.verdict is Verdict.ACCEPTED:
                 log.warning("a node gives notice", node=node, notice=NOTICES[message.why].removeprefix("notice_"))
+            elif isinstance(message, Result) and admitted.verdict is Verdict.ACCEPTED:
+                _tell(node, message)
         now_ms = self._clock.now_ms()
         for (node, outbox, address), said in by_node.items():
             box = mail(node)
-            letter = self._due(node, box, now_ms) if box else None
-            waiting = min(len(box.letters), MAIL_MAX) if box and letter else 0
-            birth_wanted = not knows_schedule(node) or (box is not None and box.due is None)
-            answers: list[Ack | Command] = [*_acks(said, now_ms, waiting, birth_wanted=birth_wanted)]
+            letter = self._due(node, box, said, now_ms, image) if box else None
+            waiting = min(sum(map(box.sendable, box.letters)), MAIL_MAX) if box and letter else 0
+            birth_wanted = not knows_schedule(node) or (box is not None and box.last is None)
+            answers: list[DownMessage] = [*_acks(said, now_ms, waiting, birth_wanted=birth_wanted)]
             if letter:
-                answers.append(letter.command)
+                answers.append(letter)
             for answer in answers:
                 envelope = admission.seal(node, answer)
                 if envelope is None:
@@ -97,13 +101,41 @@ class Answers:
                 else:
                     outbox.put(address, envelope)
 
-    def _due(self, node: str, box: Box, now_ms: int) -> Letter | None:
-        """The oldest that can be sent, unless it was sent just now."""
-        sent, sent_ms = self._mailed.get(node, (None, 0))
-        if box.due is None or (sent == box.due and 0 <= now_ms - sent_ms < MAIL_AGAIN_MS):
+    def _due(
+        self, node: str, box: Box, said: Sequence[Admitted], now_ms: int, image: Callable[[bytes], bytes | None]
+    ) -> Command | Offer | Chunk | None:
+        """What is sent of the oldest letter: a piece of its image if it is that which the node has asked for, else the
+        letter itself, unless it was sent just now.
+        """
+        due = box.due
+        if due is None:
             return None
-        self._mailed[node] = box.due, now_ms
-        return box.due
+        sent, sent_ms = self._mailed.get(node, (0, 0))
+        answer: Command | Offer | Chunk | None = due.message
+        if isinstance(due, Parcel) and due.wanted is not None and _asks(said, due.id):
+            payload = image(due.image.sha256)
+            if payload is None:
+                self._metrics.event("image_missing")
+            piece = due.image.piece(payload or b"", due.wanted)
+            answer = Chunk(due.id, due.wanted, piece) if payload and piece else None
+        elif sent == due.id and 0 <= now_ms - sent_ms < MAIL_AGAIN_MS:
+            return None
+        self._mailed[node] = due.id, now_ms
+        return answer
+
+
+def _asks(said: Sequence[Admitted], letter: int) -> bool:
+    """Whether a node wants the next piece."""
+    return any(
+        isinstance(m := admitted.message, Result) and m.id == letter and m.code == Code.GO_ON for admitted in said
+    )
+
+
+def _tell(node: str, result: Result) -> None:
+    if result.code == Code.FAILED and result.detail is not None:
+        log.warning("a node does not take what it was sent", node=node, reason=reply_text(result.detail))
+    elif result.code not in (Code.DONE, Code.GO_ON):
+        log.warning("a node does not do what it was told", node=node, letter=result.id, code=result.code)
 
 
 def _acks(said: Sequence[Admitted], now_ms: int, mail: int, *, birth_wanted: bool) -> list[Ack]:

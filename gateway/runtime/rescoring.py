@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
-from gateway.core.entry import Scored
+from gateway.config import LEARNER
+from gateway.core.entry import Body, Scored
 from gateway.core.rescore import Pending
 from gateway.detectors import Detector
 from gateway.detectors.bundle import Bundle
 from gateway.runtime.decider import Decider
+from gateway.runtime.inbound import Places
 from gateway.runtime.metrics import Metrics
 
 MAX_BATCH = 64
@@ -32,13 +35,41 @@ class Model:
         manifest = self.bundle.manifest
         return (pending.feature_set, len(pending.values)) == (manifest.feature_set, manifest.features)
 
+    def threshold(self, node: str, asset: str) -> int:
+        """What the values of a node are held against. Of the operating contexts that a Bundle is calibrated for, the
+        gateway knows none yet: a Window says nothing of the machine's speed or state. Then those thresholds count that
+        are made for any.
+        """
+        manifest = self.bundle.manifest
+        return manifest.threshold_for(node, asset) if manifest.role == "host" else manifest.threshold
+
+
+class Learners(Protocol):
+    """The gateway's own learner (learning.py)."""
+
+    def score(self, batch: Mapping[int, Pending]) -> list[Body | Places]:
+        """What is to be handed in for these Windows. Not on the event loop."""
+
+    def tune(self, windows: int, false_alarms_a_week: float, fleet: bytes, fused: Mapping[str, Sequence[str]]) -> None:
+        """For what is learned from now on."""
+
+    def states(self) -> dict[str, bytes]:
+        """All that is known, to be kept."""
+
 
 class Rescoring:
     """Scores what the engine says is waiting, oldest first. After a crash that is simply still waiting."""
 
-    def __init__(self, decider: Decider, models: Mapping[str, Model], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        models: Mapping[str, Model],
+        metrics: Metrics,
+        learners: Callable[[], Learners | None] = lambda: None,
+    ) -> None:
         self._decider = decider
         self._models = models
+        self._learners = learners
         self._metrics = metrics
         self._handed_in: set[int] = set()  # scored, and not yet decided
 
@@ -71,8 +102,13 @@ class Rescoring:
 
     async def _score(self, batch: Mapping[int, Pending]) -> None:
         name = next(iter(batch.values())).model
-        model = self._models.get(name)
         self._handed_in |= batch.keys()
+        if name == LEARNER and (learners := self._learners()):
+            self._metrics.event("window_scored", len(batch))
+            for said in await asyncio.to_thread(learners.score, batch):
+                await self._decider.put(said)
+            return
+        model = self._models.get(name)
         fitting = {entry: pending for entry, pending in batch.items() if model and model.takes(pending)}
         for entry in batch.keys() - fitting.keys():
             await self._fail(entry, f"no bundle {name!r} that takes {len(batch[entry].values)} features")
@@ -85,9 +121,13 @@ class Rescoring:
                 await self._fail(entry, f"bundle {name!r}: {error}")
             return
         self._metrics.event("window_scored", len(fitting))
-        threshold, named = model.bundle.manifest.threshold, model.bundle.model_sha256
-        for entry, value in zip(fitting, values, strict=True):
-            await self._decider.put(Scored(entry, value, threshold, named))
+        for (entry, pending), value in zip(fitting.items(), values, strict=True):
+            threshold = model.threshold(pending.node, self._asset_of(pending.node))
+            await self._decider.put(Scored(entry, value, threshold, model.bundle.model_sha256))
+
+    def _asset_of(self, node: str) -> str:
+        plant = self._decider.engine.plant
+        return plant.nodes[node].asset if plant and node in plant.nodes else ""
 
     async def _fail(self, entry: int, why: str) -> None:
         self._metrics.event("window_not_scorable")

@@ -20,7 +20,7 @@ def insert(db: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]])
     _write(db, f"INSERT INTO {table}", rows, "")
 
 
-def put(db: sqlite3.Connection, table: str, key: str, value: str, rows: Sequence[tuple[str, object]]) -> None:
+def put(db: sqlite3.Connection, table: str, key: str, value: str, rows: Sequence[tuple[str | bytes, object]]) -> None:
     """Give each key its value: pairs for a table of two columns. A row that is there is changed in place; to replace
     it would write its index and another end of the table as well.
     """

@@ -31,6 +31,8 @@ class Group:
     windows: Mapping[str, bytes] = field(default_factory=dict)  # node with its key generation -> window state
     marks: Mapping[str, int] = field(default_factory=dict)  # cursors, output marks, downlink counters
     places: Mapping[str, bytes] = field(default_factory=dict)  # node -> what the gateway has learned at its place
+    images: Mapping[bytes, bytes] = field(default_factory=dict)  # SHA-256 -> what a letter offers to a node
+    dropped: Sequence[bytes] = ()  # images that no letter names any more
 
 
 def extend(head: chain.Head, group: Group) -> tuple[list[bytes], chain.Head]:

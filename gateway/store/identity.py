@@ -51,13 +51,17 @@ def verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def load(folder: Path) -> Identity:
-    """Read the key file. Raises JournalBroken if it is missing, damaged or readable by group or others."""
-    path = folder / KEY_FILE_NAME
+    """Read the gateway's key. Raises JournalBroken if it is missing, damaged or readable by group or others."""
+    return read(folder / KEY_FILE_NAME)
+
+
+def read(path: Path) -> Identity:
+    """Read a file with a private key. Raises JournalBroken as `load` does."""
     try:
         mode = path.stat().st_mode
         pem = path.read_bytes()
     except OSError as fault:
-        raise JournalBroken(f"{path}: {fault.strerror}; the journal is signed with this key") from fault
+        raise JournalBroken(f"{path}: {fault.strerror}; there is no signing without this key") from fault
     if mode & 0o077:
         raise JournalBroken(f"{path}: group or others can read it (mode {mode & 0o777:04o}, must be 0600)")
     try:
@@ -71,16 +75,21 @@ def load(folder: Path) -> Identity:
 
 def make(folder: Path) -> Identity:
     """Make a key and write it (PEM, 0600), durably, under a name that only `keep` makes valid. OSError."""
-    identity = Identity(Ed25519PrivateKey.generate())
-    pem = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     new = folder / _NEW_KEY_FILE_NAME
     new.unlink(missing_ok=True)
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    return generate(new)
+
+
+def generate(path: Path) -> Identity:
+    """Make a key and write it (PEM, 0600), durably, into a file that is not there yet. OSError."""
+    identity = Identity(Ed25519PrivateKey.generate())
+    pem = identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as stream:
         stream.write(pem)
         stream.flush()
         os.fsync(file)
-    _sync(folder)
+    _sync(path.parent)
     return identity
 
 

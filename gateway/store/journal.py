@@ -151,6 +151,8 @@ class Journal(Reader):
             insert(self._db, "events", events)
             put(self._db, "windows", "node", "state", [*group.windows.items()])
             put(self._db, "places", "node", "state", [*group.places.items()])
+            put(self._db, "images", "sha256", "data", [*group.images.items()])
+            self._db.executemany("DELETE FROM images WHERE sha256 = ?", ((name,) for name in group.dropped))
             put(self._db, "marks", "name", "value", [*group.marks.items()])
             if due:
                 self._sign(head)

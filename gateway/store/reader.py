@@ -117,6 +117,10 @@ class Reader:
         """Node -> what the gateway has learned at its place."""
         return dict(self._all("SELECT node, state FROM places"))
 
+    def images(self) -> dict[bytes, bytes]:
+        """SHA-256 -> the payload of an image that waits for a node."""
+        return dict(self._all("SELECT sha256, data FROM images"))
+
     def marks(self) -> dict[str, int]:
         """Name -> number."""
         return dict(self._all("SELECT name, value FROM marks"))

@@ -110,12 +110,15 @@ def _update_at(decision: bytes | None, position: int) -> bytes:
         return cbor2.dumps([])
 
 
-def _places(db: sqlite3.Connection) -> None:
-    """What the gateway has learned at the nodes' places: the newest state of each."""
+def _places_and_images(db: sqlite3.Connection) -> None:
+    """What the gateway has learned at the nodes' places: the newest state of each. And what waits to be sent to nodes,
+    as long as a letter names it.
+    """
     db.execute("CREATE TABLE places (node TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT")
+    db.execute("CREATE TABLE images (sha256 BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT")
 
 
-MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables, _events_outlive_entries, _places)
+MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_tables, _events_outlive_entries, _places_and_images)
 """Step i brings a file from schema version i to i + 1 (SQLite's user_version)."""
 
 

@@ -1,118 +1,71 @@
-"""A dense autoencoder in numpy: trained in seconds on one core, the same weights for the same seed.
+"""A dense autoencoder: what it has learned is what it can reconstruct.
 
-Adam (Kingma and Ba, ICLR 2015) on the mean squared reconstruction error, cosine decay of the learning rate. Hidden
-layers are ReLU except the bottleneck, which is linear like the output: a ReLU there can die and take a direction of the
-data with it. The inputs are corrupted with a little noise in training (denoising autoencoder, Vincent et al., ICML
-2008), which keeps a wide network from learning a few windows by heart.
+Mean squared reconstruction error. Hidden layers are ReLU except the bottleneck, which is linear like the output: a
+ReLU there can die and take a direction of the data with it. Of two hidden layers the first is the bottleneck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.training.tflite_file import Dense, Network
-
-Floats = NDArray[np.float64]
-Progress = Callable[[int, int, float], None]
-"""Called after each epoch with its number from 1, the number of epochs, and the mean squared error of the epoch."""
-
-_BATCH = 64
-_STEPS = 3000
-_RATE = 0.01
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
-_NOISE = 0.1  # in standard deviations of each feature
+from gateway.training.dense import Floats, Plan, Progress, check_windows, drawn, fit, network_of
+from gateway.training.tflite_file import Network
 
 
 def node_sizes(features: int) -> tuple[int, ...]:
     """Layers n – 2n/3 – 4n/9 – 2n/3 – n: for 18 features 18-12-8-12-18."""
-    outer, inner = max(1, round(2 * features / 3)), max(1, round(4 * features / 9))
+    outer, inner = _share(features, 2 / 3), _share(features, 4 / 9)
     return (features, outer, inner, outer, features)
 
 
 def host_sizes(features: int) -> tuple[int, ...]:
     """Layers n – 4n – 2n/9 – 4n – n: half the node's bottleneck, and room for a surface that bends."""
-    return (features, 4 * features, max(1, round(2 * features / 9)), 4 * features, features)
+    return (features, 4 * features, _share(features, 2 / 9), 4 * features, features)
+
+
+def _wide_sizes(features: int) -> tuple[int, ...]:
+    """The node's bottleneck, and twice as many neurons as features around it: for 18 features 18-36-8-36-18."""
+    return (features, 2 * features, _share(features, 4 / 9), 2 * features, features)
+
+
+def _two_layers(neurons: int) -> Callable[[int], tuple[int, ...]]:
+    """Layers n – h – 8 – n, the bottleneck h never above the node's: as wide as the input, it learns to copy."""
+    return lambda features: (features, min(neurons, _share(features, 4 / 9)), 8, features)
+
+
+ARCHITECTURES: Mapping[str, Callable[[int], tuple[int, ...]]] = {
+    "node": node_sizes,
+    "small4": _two_layers(4),
+    "small6": _two_layers(6),
+    "small8": _two_layers(8),
+    "wide": _wide_sizes,
+    "host": host_sizes,
+}
+"""Sizes of the layers by name, for a number of features. `small`: two hidden layers of 4 to 8 neurons, for the
+smallest batteries; `host` is a gateway's."""
 
 
 def train(windows: Floats, sizes: Sequence[int], seed: int, progress: Progress | None = None) -> Network:
-    """Fit a float32 network to standardised windows [n, features]. ValueError if there are too few or not finite."""
-    if windows.ndim != 2 or windows.shape[1] != sizes[0] or len(windows) < 2 or not np.isfinite(windows).all():
-        raise ValueError(f"cannot train {sizes[0]} features on windows of shape {windows.shape}")
+    """Fit a float32 network to standardised windows [n, features]. Raises Unsuitable: too few, or not all finite."""
+    check_windows(windows, sizes[0])
     random = np.random.default_rng(seed)
-    layers = [_Layer(random, a, b) for a, b in pairwise(sizes)]
-    relu = _activations(len(layers))
-    batches = -(-len(windows) // _BATCH)
-    epochs = -(-_STEPS // batches)
-    step = 0
-    for epoch in range(1, epochs + 1):
-        order = random.permutation(len(windows))
-        loss = 0.0
-        for start in range(0, len(windows), _BATCH):
-            batch = windows[order[start : start + _BATCH]]
-            step += 1
-            rate = _RATE * 0.5 * (1.0 + np.cos(np.pi * step / (epochs * batches)))
-            noisy = batch + random.normal(0.0, _NOISE, batch.shape)
-            loss += _descend(layers, relu, noisy, batch, rate, step) * len(batch)
-        if progress is not None:
-            progress(epoch, epochs, loss / len(windows))
-    return Network(
-        tuple(
-            Dense(layer.weights.astype(np.float32), layer.bias.astype(np.float32), r)
-            for layer, r in zip(layers, relu, strict=True)
-        )
-    )
+    layers = drawn(random, sizes, _activations(len(sizes) - 1))
+    fit(layers, windows, windows, squared_error, random, Plan(), progress)
+    return network_of(layers)
 
 
-def activations(network: Network, windows: Floats) -> list[Floats]:
-    """The input and every layer's output for standardised windows, in float64."""
-    values = [windows]
-    for layer in network.layers:
-        z = values[-1] @ layer.weights.astype(np.float64).T + layer.bias.astype(np.float64)
-        values.append(np.maximum(z, 0.0) if layer.relu else z)
-    return values
+def squared_error(outputs: Floats, targets: Floats) -> tuple[float, Floats]:
+    """The Loss of a reconstruction."""
+    residual = outputs - targets
+    return float(np.mean(residual**2)), residual * (2.0 / residual.size)
 
 
-class _Layer:
-    """Weights [outputs, inputs] and bias [outputs] with Adam's two moments of each."""
-
-    def __init__(self, random: np.random.Generator, inputs: int, outputs: int) -> None:
-        self.weights: Floats = random.normal(0.0, np.sqrt(2.0 / (inputs + outputs)), (outputs, inputs))
-        self.bias: Floats = np.zeros(outputs)
-        self._moments = [(np.zeros_like(p), np.zeros_like(p)) for p in (self.weights, self.bias)]
-
-    def update(self, gradients: tuple[Floats, Floats], rate: float, step: int) -> None:
-        first, second = _BETAS
-        for parameter, gradient, (m, v) in zip((self.weights, self.bias), gradients, self._moments, strict=True):
-            m += (1.0 - first) * (gradient - m)
-            v += (1.0 - second) * (gradient * gradient - v)
-            corrected = np.sqrt(v / (1.0 - second**step)) + _EPSILON
-            parameter -= rate / (1.0 - first**step) * m / corrected
+def _share(features: int, share: float) -> int:
+    return max(1, round(share * features))
 
 
 def _activations(layers: int) -> tuple[bool, ...]:
     linear = {layers // 2 - 1, layers - 1}
     return tuple(i not in linear for i in range(layers))
-
-
-def _descend(
-    layers: list[_Layer], relu: Sequence[bool], inputs: Floats, targets: Floats, rate: float, step: int
-) -> float:
-    """One step of Adam on one batch; returns the batch's loss before it."""
-    values = [inputs]
-    for layer, active in zip(layers, relu, strict=True):
-        z = values[-1] @ layer.weights.T + layer.bias
-        values.append(np.maximum(z, 0.0) if active else z)
-    residual = values[-1] - targets
-    gradient = residual * (2.0 / residual.size)
-    for i in reversed(range(len(layers))):
-        if relu[i]:
-            gradient = gradient * (values[i + 1] > 0.0)
-        parts = (gradient.T @ values[i], gradient.sum(axis=0))
-        gradient = gradient @ layers[i].weights
-        layers[i].update(parts, rate, step)
-    return float(np.mean(residual**2))

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cbor2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.detectors.bundle import (
-    AUTOENCODER,
-    IMAGE,
-    MANIFEST,
-    MODEL,
-    ROUNDING_TWICE,
-    Bundle,
-    Manifest,
-    image_fields,
-    load,
-)
+from gateway.detectors import signature
+from gateway.detectors.bundle import ANY, Bundle, image_fields, image_tail, load
+from gateway.detectors.manifest import IMAGE, MANIFEST, MODEL, Manifest
 
 _ARENA_UNKNOWN = 0
 
@@ -36,7 +29,8 @@ class SelfTest:
 
 
 def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | None) -> Bundle:
-    """Write the Bundle and read it back. `manifest.files` is filled in here; a self-test goes with role "node" only.
+    """Write the Bundle, unsigned, and read it back. `manifest.files` is filled in here; a self-test goes with role
+    "node" only.
 
     The manifest is written last, so that a folder which was not finished has none. Raises OSError.
     """
@@ -46,15 +40,36 @@ def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | 
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     complete = Manifest.model_validate({**manifest.model_dump(), "files": digests})
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, signature.FILE):
+        (folder / name).unlink(missing_ok=True)
     for name, data in contents.items():
         (folder / name).write_bytes(data)
     (folder / MANIFEST).write_text(complete.model_dump_json(indent=1) + "\n")
-    return load(folder)
+    return load(folder, ANY)
+
+
+def sign(folder: Path, key: Ed25519PrivateKey) -> Bundle:
+    """Sign the Bundle in a folder, in the place of whoever has signed it before, and read it back.
+
+    Raises BundleBroken if it is not whole, and OSError: nothing that is broken gets a signature.
+    """
+    signed = folder / signature.FILE
+    signed.unlink(missing_ok=True)
+    load(folder, ANY)
+    signed.write_bytes(signature.sign(key, (folder / MANIFEST).read_bytes()))
+    return load(folder, signature.Trust(frozenset({signature.public_bytes(key)})))
+
+
+def self_test_of(bundle: Bundle) -> SelfTest:
+    """The self-test in a node's Bundle. ValueError if it is not a node's."""
+    if bundle.image is None:
+        raise ValueError(f"{bundle.name} is not a node's bundle")
+    features, error, outputs = cbor2.loads(bundle.image)[len(image_fields(bundle.manifest, bundle.model))]
+    return SelfTest(features, error, outputs)
 
 
 def model_image(manifest: Manifest, model: bytes, self_test: SelfTest) -> bytes:
     """The `model-image` of nodes/wire/wire.cddl in preferred serialisation."""
     expected = [list(self_test.features), self_test.error, self_test.outputs]
-    fields = [*image_fields(manifest, model), expected, AUTOENCODER, ROUNDING_TWICE, _ARENA_UNKNOWN]
+    fields = [*image_fields(manifest, model), expected, *image_tail(manifest, _ARENA_UNKNOWN)]
     return cbor2.dumps(fields, canonical=True)

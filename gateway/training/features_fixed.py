@@ -13,13 +13,17 @@ ONE = 4096
 
 LOG_ZERO = -64 * ONE
 FFT_SIZES = (32, 64)
+LONGEST_FFT = 512
+"""Of the spectrograms; its table has those of the shorter ones in it."""
 
 Integers = npt.NDArray[np.int64]
+Complex = tuple[Integers, Integers]
+"""Real and imaginary part."""
 
 _FRACTION_BITS = 12
 _TOP = np.uint64(63)
-_QUARTER = FFT_SIZES[-1] // 4
-_SINES = np.minimum(np.rint(2.0**31 * np.sin(2 * np.pi * np.arange(_QUARTER + 1) / FFT_SIZES[-1])), 2**31 - 1)
+_QUARTER = LONGEST_FFT // 4
+_SINES = np.minimum(np.rint(2.0**31 * np.sin(2 * np.pi * np.arange(_QUARTER + 1) / LONGEST_FFT)), 2**31 - 1)
 """Of the first quarter of a circle, in 2^-31."""
 _ROOTS_OF_TWO = [int(np.floor(2.0 ** (31 + 2.0**-i))) for i in range(1, _FRACTION_BITS + 1)]
 
@@ -71,23 +75,30 @@ def root(values: Integers) -> Integers:
 
 
 def fft(re: Integers, im: Integers) -> tuple[Integers, Integers]:
-    """The transform of 32 or 64 values along the last axis, divided by their number; no value exceeds 2^30."""
+    """The transform of 32 to 256 values along the last axis, divided by their number; no value exceeds 2^30."""
     size = re.shape[-1]
     order = _places(size)
     re, im = re[..., order], im[..., order]
     half = 1
     while half < size:
-        angles = np.arange(half) * (FFT_SIZES[-1] // 2 // half)
-        cosine, sine = _cosine(angles), _sine(angles)
+        angles = np.arange(half) * (LONGEST_FFT // 2 // half)
+        cosine, sine = cosine_of(angles), sine_of(angles)
         shape = (*re.shape[:-1], size // (2 * half), 2, half)
         a_re, b_re = np.moveaxis(re.reshape(shape), -2, 0)
         a_im, b_im = np.moveaxis(im.reshape(shape), -2, 0)
-        turned_re = (b_re * cosine + b_im * sine) >> 32
-        turned_im = (b_im * cosine - b_re * sine) >> 32
-        re = np.stack([(a_re >> 1) + turned_re, (a_re >> 1) - turned_re], axis=-2).reshape(re.shape)
-        im = np.stack([(a_im >> 1) + turned_im, (a_im >> 1) - turned_im], axis=-2).reshape(im.shape)
+        first, second = butterfly((a_re, a_im), (b_re, b_im), cosine, sine)
+        re = np.stack([first[0], second[0]], axis=-2).reshape(re.shape)
+        im = np.stack([first[1], second[1]], axis=-2).reshape(im.shape)
         half *= 2
     return re, im
+
+
+def butterfly(a: Complex, b: Complex, cosine: Integers, sine: Integers) -> tuple[Complex, Complex]:
+    """(a + w b) / 2 and (a − w b) / 2 for w = cosine − i sine, both in 2^-31."""
+    turned_re = (b[0] * cosine + b[1] * sine) >> 32
+    turned_im = (b[1] * cosine - b[0] * sine) >> 32
+    half_re, half_im = a[0] >> 1, a[1] >> 1
+    return (half_re + turned_re, half_im + turned_im), (half_re - turned_re, half_im - turned_im)
 
 
 def _places(size: int) -> list[int]:
@@ -96,10 +107,12 @@ def _places(size: int) -> list[int]:
     return [int(f"{i:0{bits}b}"[::-1], 2) for i in range(size)]
 
 
-def _sine(angles: Integers) -> Integers:
+def sine_of(angles: Integers) -> Integers:
+    """In 2^-31, of angles in 512ths of a circle, 0..256."""
     return _SINES.astype(np.int64)[np.where(angles <= _QUARTER, angles, 2 * _QUARTER - angles)]
 
 
-def _cosine(angles: Integers) -> Integers:
+def cosine_of(angles: Integers) -> Integers:
+    """In 2^-31, of angles in 512ths of a circle, 0..256."""
     sines = _SINES.astype(np.int64)
     return np.where(angles <= _QUARTER, sines[np.abs(_QUARTER - angles)], -sines[np.abs(angles - _QUARTER)])

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.bundle import Bundle, DataSource
-from gateway.detectors.feature_sets import STATISTICS, size
+from gateway.detectors.bundle import Bundle
+from gateway.detectors.manifest import Channel, DataSource, channels_of
 from gateway.training.commission import Normal, Purpose, host_bundle, level_features, node_bundle
 from gateway.training.features import statistics
 from gateway.training.simulator import NoSimulator, Simulation
@@ -33,10 +33,18 @@ class Kind:
 
     name: str
     samples: int
+    channels: tuple[Channel, ...]
     level_matters: bool = False
 
 
-KINDS = (Kind("motor", 128), Kind("pump", 128), Kind("room", 32, level_matters=True))
+_ACCELERATION = channels_of("16384/g", "x", "y", "z")
+_ROOM = (Channel(name="temperature", unit="100/degC"), Channel(name="humidity", unit="100/percent"))
+
+KINDS = (
+    Kind("motor", 128, (*_ACCELERATION, *channels_of("131.072/dps", "turn-x", "turn-y", "turn-z"))),
+    Kind("pump", 128, _ACCELERATION),
+    Kind("room", 32, _ROOM, level_matters=True),
+)
 
 # Seeds name machines; no machine is in two parts.
 FIT_SEEDS, CALIBRATE_SEEDS, CHECK_SEEDS = range(1000, 1012), range(2000, 2010), range(3000, 3010)
@@ -67,11 +75,14 @@ def normal_windows(kind: Kind) -> Normal:
 def make(kind: Kind, out: Path) -> tuple[Bundle, Bundle]:
     """Write `<kind>-node` and `<kind>-host` into `out`. Raises NoSimulator."""
     normal = normal_windows(kind)
-    channels = normal.fit.shape[1] // size(STATISTICS, 1)
-    left_out = frozenset[int]() if kind.level_matters else level_features(channels)
+    left_out = frozenset[int]() if kind.level_matters else level_features(len(kind.channels))
+    with Simulation(f"sim:{kind.name}", FIT_SEEDS[0]) as machine:
+        rate_millihz = machine.rate_millihz
 
     def purpose(role: str) -> Purpose:
-        return Purpose(f"{kind.name}-{role}", channels, kind.samples, "gateway.training.first_bundles", left_out)
+        return Purpose(
+            f"{kind.name}-{role}", kind.channels, kind.samples, rate_millihz, "gateway.training.first_bundles", left_out
+        )
 
     return (
         node_bundle(out / f"{kind.name}-node", purpose("node"), normal),

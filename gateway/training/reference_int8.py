@@ -13,6 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.detectors.errors import Known, ModelKind
+from gateway.detectors.errors import of as error_of
 from gateway.detectors.scaling import Scaling, quantise
 from gateway.training.tflite_file import Dense, Network
 
@@ -32,12 +34,13 @@ def infer(network: Network, q: Ints) -> Ints:
     return q
 
 
-def errors(network: Network, scaling: Scaling, features: Ints) -> Ints:
-    """The node's error (SPEC.md, "Score") of each row of features [batch, features]."""
+def errors(
+    network: Network, scaling: Scaling, features: Ints, kind: ModelKind = "autoencoder", known: Known = None
+) -> Ints:
+    """The node's error (SPEC.md, "Score") of each row of features [batch, features], as `direct.errors` gives it."""
     _, zero_point = _quantisation(network)
     q = quantise(scaling, features, zero_point)
-    found: Ints = np.sum((q - infer(network, q)) ** 2, axis=1, dtype=np.int64)
-    return found
+    return error_of(kind, q, infer(network, q), known)
 
 
 def _quantisation(network: Network) -> tuple[float, int]:

@@ -8,7 +8,6 @@ import machine
 _CAUSES = (("PWRON_RESET", 0), ("HARD_RESET", 1), ("SOFT_RESET", 2), ("WDT_RESET", 3), ("BROWN_OUT_RESET", 4))
 _UNKNOWN = 5  # nodes/wire/SPEC.md, "Reset cause"
 _RESTARTS = "restarts"
-_BLINKS, _BLINK_MS = 10, 100
 
 
 class Board:
@@ -19,24 +18,19 @@ class Board:
         self._folder = folder
         self._rtc = machine.RTC()
         self._slept = machine.reset_cause() == machine.DEEPSLEEP_RESET
-        pin = settings.alert_pin
-        self._alert = None if pin is None else machine.Pin(pin, machine.Pin.OUT)
+        self._settings, self._alert = settings, None
         battery = settings.battery
         self._battery = None if battery is None else (machine.ADC(machine.Pin(battery["pin"])), battery["ratio"])
         if settings.watchdog_ms:
             machine.WDT(timeout=settings.watchdog_ms)  # never fed: a wake that is not over by then is not well
         if not self._slept:
-            self._write(_RESTARTS, str(self.restarts() + 1).encode())
+            self.save(_RESTARTS, str(self.restarts() + 1).encode())
 
     # Time
 
     def now_ms(self):
         """Goes on through deep sleep; nobody sets it."""
         return time.time_ns() // 1000000
-
-    def sleep(self, ms):
-        """Begins anew at main.py, with what was retained."""
-        machine.deepsleep(max(ms, 1))
 
     def restart(self):
         machine.reset()
@@ -53,26 +47,16 @@ class Board:
     def retain(self, data):
         self._rtc.memory(data)
 
-    def read(self, slot):
-        """A record of the ceiling, or None (stethos/ceiling.py)."""
+    def load(self, name):
+        """A file, or None."""
         try:
-            with open(self._folder + "ceiling.%d" % slot, "rb") as file:
+            with open(self._folder + name, "rb") as file:
                 return file.read()
         except OSError:
             return None
 
-    def write(self, slot, record):
-        return self._write("ceiling.%d" % slot, record)
-
-    def restarts(self):
-        """Since the node was provisioned."""
-        try:
-            with open(self._folder + _RESTARTS, "rb") as file:
-                return int(file.read() or b"0")
-        except (OSError, ValueError):
-            return 0
-
-    def _write(self, name, data):
+    def save(self, name, data):
+        """True once it is durable."""
         try:
             with open(self._folder + name, "wb") as file:
                 file.write(data)
@@ -82,6 +66,20 @@ class Board:
         except OSError as error:
             print("not kept:", name, error)
             return False
+
+    def read(self, slot):
+        """A record of the ceiling, or None (stethos/ceiling.py)."""
+        return self.load("ceiling.%d" % slot)
+
+    def write(self, slot, record):
+        return self.save("ceiling.%d" % slot, record)
+
+    def restarts(self):
+        """Since the node was provisioned."""
+        try:
+            return int(self.load(_RESTARTS) or b"0")
+        except ValueError:
+            return 0
 
     # Pins
 
@@ -93,16 +91,19 @@ class Board:
         return min(int(adc.read_uv() * ratio) // 1000, 65535)
 
     def temperature_cdeg(self):
-        return None
+        """Of the chip, where it can tell; None elsewhere."""
+        try:
+            import esp32
 
-    def alert(self, on):
-        if self._alert:
-            self._alert.value(on)
+            return int(esp32.mcu_temperature() * 100)
+        except (ImportError, AttributeError):
+            return None
 
-    def identify(self):
-        if self._alert:
-            was = self._alert.value()
-            for blink in range(2 * _BLINKS):
-                self._alert.value(blink % 2 == 0)
-                time.sleep_ms(_BLINK_MS)
-            self._alert.value(was)
+    def alerts(self, on):
+        """Lamp, buzzer and line (alerts.py), as they were before sleep; None: node.json names none."""
+        settings = self._settings
+        if settings.alert_pin is None and settings.buzzer_pin is None and settings.alert_uart is None:
+            return None
+        from alerts import Alert
+
+        return Alert(settings, on)

@@ -13,7 +13,6 @@ gc.threshold(4096)  # without it not even the imports fit into 64 KB
 from stethos import native  # first: what is there in C takes the place of what is Python
 
 import json
-import os
 import sys
 import time
 from binascii import unhexlify
@@ -21,11 +20,12 @@ from binascii import unhexlify
 import machine
 import settings as node_json
 from board import Board
-from judges import Limits, Model, Nobody
+import judges
 from node import Node
 from stethos.ceiling import NoRecordError
 # isort: on
 
+_NUMBERS = "id", "freq", "baudrate", "polarity", "phase"  # of a bus; all else are pins
 _CRASHES = "crashes"
 _CRASHED = "crash.txt"
 _MANY = 3  # wakes in a row that did not come to their end
@@ -43,8 +43,7 @@ def identity(path="key.json"):
 
 def make_bus(kind, **pins):
     """A bus of `machine`, by what node.json says of it; pins by their numbers."""
-    made = {name: machine.Pin(value) if name in ("scl", "sda", "sck", "mosi", "miso", "pin") else value
-            for name, value in pins.items()}  # fmt: skip
+    made = {name: value if name in _NUMBERS else machine.Pin(value) for name, value in pins.items()}
     if kind == "i2c":
         return machine.I2C(made.pop("id"), **made)
     if kind == "spi":
@@ -55,6 +54,9 @@ def make_bus(kind, **pins):
         return OneWire(made["pin"])
     if kind == "adc":
         return machine.ADC(made["pin"])
+    if kind == "i2s":  # made anew for each window: sensors/i2s_microphone.py
+        id_, made["mode"], made["format"] = made.pop("id"), machine.I2S.RX, machine.I2S.MONO
+        return lambda **how: machine.I2S(id_, **made, **how)
     raise ValueError("node.json: sensor.bus.kind: %s is no bus" % kind)
 
 
@@ -62,31 +64,32 @@ def make_sensor(chip, bus, **options):
     module = __import__("sensors." + chip, None, None, ("Sensor",))
     if "cs" in options:
         options["cs"] = machine.Pin(options["cs"], machine.Pin.OUT)
+    if "rom" in options:
+        options["rom"] = unhexlify(options["rom"])
     return module.Sensor(make_bus(**bus), **options)
 
 
 def make_radio(kid, kind, **options):
-    module = __import__("radios." + kind, None, None, ("Radio",))
-    if kind == "uart":
-        return lambda remembered: module.Radio(machine.UART(options["id"], options["baud"]))
-    if kind == "wifi_mqtt":
-        options["kid"] = kid
-    return lambda remembered: module.Radio(remembered=remembered, **options)
+    """What makes it, when there is something to send."""
+
+    def make(remembered):
+        module = __import__("radios." + kind, None, None, ("Radio",))
+        if kind == "uart":
+            pins = {name: options[name] for name in ("tx", "rx") if name in options}
+            return module.Radio(machine.UART(options["id"], options.get("baud", 115200), **pins))
+        if kind == "wifi_mqtt":
+            options["kid"] = kid
+        return module.Radio(remembered=remembered, **options)
+
+    return make
 
 
 def make_node():
     settings = node_json.read()
     kid, secret = identity()
-    sensor = make_sensor(**settings.sensor)
-    return Node(
-        settings, kid, secret, Board(settings), sensor, make_radio(kid, **settings.radio), make_judge(settings, sensor)
-    )
-
-
-def make_judge(settings, sensor):
-    if settings.model:
-        return Model(settings.model, settings.feature_set, settings.samples, sensor.channels)
-    return Limits(settings.limits) if settings.limits else Nobody()
+    sensor, board = make_sensor(**settings.sensor), Board(settings)
+    judge = judges.make(settings, sensor.channels, board)
+    return Node(settings, kid, secret, board, sensor, make_radio(kid, **settings.radio), judge)
 
 
 def crashes():
@@ -97,9 +100,16 @@ def crashes():
         return 0
 
 
-def count_crash(n):
-    with open(_CRASHES, "w") as file:
-        file.write(str(n))
+def count_crash(n, error=None):
+    """A file system that is full, or broken, must not keep the node from its sleep."""
+    try:
+        with open(_CRASHES, "w") as file:
+            file.write(str(n))
+        if error:
+            with open(_CRASHED, "w") as file:
+                sys.print_exception(error, file)
+    except OSError as refused:
+        print("not kept:", _CRASHES, refused)
 
 
 def safe_mode(rest):
@@ -115,22 +125,23 @@ def safe_mode(rest):
 def main(rest=time.sleep):
     if native.why and not native.why.startswith("there is no"):
         print(native.why)  # a file is there, for another board
-    failed = crashes() + (machine.reset_cause() == machine.WDT_RESET)
+    failed = crashes()
+    if machine.reset_cause() == machine.WDT_RESET:
+        failed += 1
+        count_crash(failed, RuntimeError("the watchdog has ended a wake"))
     if failed >= _MANY:
         return safe_mode(rest)
     try:
         node = make_node()
         sleep_ms = node.step()
         if failed:
-            os.remove(_CRASHES)
+            count_crash(0)
     except NoRecordError:
         print("no valid record of numbers: this node needs a new key (stethos node provision)")
         sleep_ms = _SAFE_AGAIN_MS
     except Exception as error:  # noqa: BLE001 (whatever it is, the node tries again)
         sys.print_exception(error)
-        with open(_CRASHED, "w") as file:
-            sys.print_exception(error, file)
-        count_crash(failed + 1)
+        count_crash(failed + 1, error)
         sleep_ms = _AGAIN_MS
     return machine.deepsleep(max(sleep_ms, 1))
 

@@ -6,37 +6,37 @@ main.py puts it together.
 
 from array import array
 
-from stethos import feature_set
-from stethos import message as wire
-from stethos.keys import Keys
+from micropython import const
 
-from kept import Kept, unseal
-from sensors import SensorError, window
-from talk import DONE, REFUSED, UNKNOWN_KIND, Talk, key_mark
+import reports
+from kept import Kept, forget, unseal
+from reports import ANOMALOUS, DEFERRED, DRIFTED, MOVED
+from talk import Talk, key_mark
 
-ANOMALOUS, MOVED, DEFERRED = 1, 9, 11  # nodes/wire/SPEC.md, "Why"
 SLEEPING, SENSING, COMPUTING, RADIATING = range(4)
 _CHARGES = "asleep_pc", "sensing_pc", "computing_pc", "radiating_pc"
-_COLLECT_MAX = 1000
-_WAKE_MIN_MS, _WAKE_MAX_MS = 100, 86400000
-_IDENTIFY, _BIRTH, _SET_HEARTBEAT, _SET_WAKE, _COLLECT, _ACKNOWLEDGE, _STORAGE, _RESTART = 1, 2, 3, 4, 10, 11, 13, 14
+_NOTICED_MOVED = const(1)
 
 
 class Node:
-    """`settings`: settings.py's. `board`: board.py's. `radio(remembered)` makes one. `judge`: judges.py."""
+    """`settings`: settings.py's. `board`: board.py's. `radio(remembered)` makes one. `judge`: judges.py's."""
 
     def __init__(self, settings, kid, secret, board, sensor, radio, judge):
-        self.settings, self.board, self.sensor, self.judge = settings, board, sensor, judge
-        keys = Keys(kid, secret)
-        self._mark = key_mark(keys)
-        kept = unseal(board.retained(), self._mark, board.retained_max)
+        self.settings, self.board, self.judge = settings, board, judge
+        self._sensor, self.channels, self._units = sensor, sensor.channels, sensor.units
+        self._name, self._mark = kid, key_mark(kid, secret)
+        kept = unseal(board.retained(), self._mark, board.retained_max, judge.room)
         board.retain(b"")  # awake: nobody goes on from what was
         self.kept = kept or self._anew()
-        self.talk = Talk(keys, self.kept, board, radio(self.kept.radio), board, settings, self._command)
-        self._then = None
+        judge.wake(self.kept.judge)
+        self.talk = Talk(kid, secret, self.kept, board, settings, radio, self._command)
+        self._alerts = board.alerts(bool(self.kept.alert_on))
+        self.cdeg = None  # as the sensor has measured it
+        self.learner_wanted = False
+        self.then = None  # what is left to do when the gateway has the answer
 
     def _anew(self):
-        kept, now_ms = Kept(self.board.retained_max), self.board.now_ms()
+        kept, now_ms = Kept(self.board.retained_max, self.judge.room), self.board.now_ms()
         kept.booted_ms = kept.wake_due_ms = kept.health_due_ms = kept.since_ms = now_ms
         kept.birth_due, kept.activity = 1, COMPUTING
         return kept
@@ -57,16 +57,19 @@ class Node:
         if kept.birth_due:
             self.say_birth()
         if kept.wakes == 1:
-            self._exchange()  # somebody waits for the node that was just switched on
+            self.exchange()  # somebody waits for the node that was just switched on
+            self.talk.hang_up()
         self._look()
         if kept.birth_due:
             self.say_birth()
-        if self._after(self.wake_ms * 15 // 16) > kept.health_due_ms and not kept.deferring:
-            self._say_health()
-        self._exchange()
+        if self._after(self.wake_ms * 15 // 16) > kept.health_due_ms and not kept.deferring and reports.health(self):
+            kept.health_due_ms = self._after(self.heartbeat_ms)
+        self.exchange()
+        self._send_learner()
         self.talk.hang_up()
-        if self._then and not kept.ring.data:
-            self._then()
+        self._memorise()
+        if self.then and not kept.ring.data:
+            self.then()
         return self._fall_asleep()
 
     def stop(self):
@@ -76,45 +79,70 @@ class Node:
     # What it looks at
 
     def _look(self):
-        settings = self.settings
-        samples = array("h", bytes(2 * settings.samples * self.sensor.channels))
+        samples = array("h", bytes(2 * self.settings.samples * self.channels))
+        why, features = self._sense(samples)
+        self._sensor = None
+        forget("sensors", "stethos.features_")
+        if why:
+            self._fault(why, samples)
+            return
+        self._measure(samples)
+        self._judge(samples, features)
+        self._collect(samples)
+
+    def _sense(self, samples):
+        """(why there is nothing to judge, features)."""
+        from stethos import feature_set
+
+        from sensors import SensorError, window
+
+        settings, channels = self.settings, self.channels
         self._enter(SENSING)
         try:
-            why = window(self.sensor, settings.rate_millihz, samples)
+            why = window(self._sensor, settings.rate_millihz, samples)
         except SensorError as error:
             print("sensor:", error)
             why = error.why
         self._enter(COMPUTING)
-        why = why or feature_set.sensor_fault(samples, settings.samples, self.sensor.channels)
+        why = why or feature_set.sensor_fault(samples, settings.samples, channels)
         if why:
-            self._fault(why)
-            return
-        self._judge(samples)
-        self._collect(samples)
+            return why, None
+        return 0, feature_set.compute(settings.feature_set, samples, settings.samples, channels)
 
-    def _fault(self, why):
-        self._show(self.settings.alert_on_fault, fault=True)
+    def _measure(self, samples):
+        """The temperature, where the sensor has it."""
+        for channel, unit in enumerate(self._units):
+            if unit.endswith("/degC"):
+                self.cdeg = samples[channel] * 100 // int(unit[:-5])
+                return
+
+    def _fault(self, why, samples):
+        """Nothing of such a window goes any further."""
+        if self.settings.alert_on_fault:
+            self._show(True, why, samples)
         if self._stands(why):
-            self.say_flag(0, why)
+            reports.flag(self, 0, why)
 
-    def _judge(self, samples):
-        kept, settings = self.kept, self.settings
-        features = feature_set.compute(settings.feature_set, samples, settings.samples, self.sensor.channels)
+    def _judge(self, samples, features):
+        kept, judge = self.kept, self.judge
         kept.windows += 1
-        if self.judge.fault:
-            self._fault(self.judge.fault)
-            self._say_window(0, features)
+        found = judge.judge(features, samples, self._minute_of_day())
+        kept.similarity = found.similarity
+        kept.birth_due |= found.learned  # it says what the node has learned
+        reports.notice(self, MOVED, found.moved)
+        reports.notice(self, DRIFTED, found.drifted)
+        if judge.fault and not found.anomalous:  # limits go on without a model, or a learner
+            self._fault(judge.fault, samples)
+            reports.window(self, 0, features)
             return
-        found = self.judge.judge(features, samples, kept)
         kept.last_score = found.score
-        self._show(found.anomalous)
-        if found.anomalous:
-            if self._stands(ANOMALOUS):
-                kept.flags += 1
-                self.say_flag(found.score, found.why, features)
-            return
-        self._stands(0)
-        self._say_window(found.score, features)
+        self._show(found.anomalous, found.why, samples)
+        if not found.anomalous:
+            self._stands(0)
+            reports.window(self, found.score, features)
+        elif self._stands(ANOMALOUS):
+            kept.flags += 1
+            reports.flag(self, found.score, found.why, features)
 
     def _stands(self, why):
         """True at the onset of what stands, and at every `flag_repeat`th wake after it."""
@@ -127,11 +155,9 @@ class Node:
         kept.standing_for += 1
         return wakes == 0 if kept.deferring else wakes % self.settings.flag_repeat == 0
 
-    def _show(self, anomalous, fault=False):
+    def _show(self, anomalous, why, samples):
         """The alert output: nodes/c_tflm/core/alert.c."""
         kept, settings, was = self.kept, self.settings, self.kept.alert_on
-        if fault and not anomalous:
-            return
         if anomalous:
             kept.alert_anomalous, kept.alert_normal = min(kept.alert_anomalous + 1, 255), 0
             if 0 < settings.alert_after <= kept.alert_anomalous and not kept.alert_acknowledged:
@@ -140,62 +166,28 @@ class Node:
             kept.alert_normal, kept.alert_anomalous, kept.alert_acknowledged = min(kept.alert_normal + 1, 255), 0, 0
             if 0 < settings.clear_after <= kept.alert_normal:
                 kept.alert_on = 0
-        if kept.alert_on != was:
-            self.board.alert(bool(kept.alert_on))
+        if self._alerts and kept.alert_on != was:
+            self._alerts.show(self._name, kept.alert_on, why, samples, self._units)
+        elif self._alerts and kept.alert_on and anomalous:
+            self._alerts.remind(kept.alert_anomalous - settings.alert_after)
 
-    # What it says
+    def _collect(self, samples):
+        """Raw samples."""
+        kept = self.kept
+        if kept.collect and not kept.deferring:
+            kept.collect -= 1
+            kept.window_number += 1
+            reports.parts(self, reports.SAMPLED, bytes(samples), {
+                "window_number": kept.window_number, "channels": self.channels,
+                "rate_millihz": self.settings.rate_millihz,
+            })  # fmt: skip
+
+    # What it says and is told
 
     def say_birth(self):
-        settings, record = self.settings, self.talk.ceiling.record
-        self.talk.say(wire.BIRTH, {
-            "wire_version": wire.WIRE_VERSION, "reset_cause": self.board.reset_cause(), "hardware": settings.hardware,
-            "firmware": self.board.firmware, "feature_set": settings.feature_set, "channels": self.sensor.channels,
-            "generation": self.judge.generation, "model": self.judge.model, "wake_ms": self.wake_ms,
-            "heartbeat_ms": self.heartbeat_ms, "listen_ms": settings.listen_ms, "last_command": record["last_command"],
-            "samples": settings.samples, "rate_millihz": settings.rate_millihz, "firmware_counter": 0, "slot": 0,
-            "learner": None,
-        })  # fmt: skip
+        reports.birth(self)
 
-    def say_flag(self, score, why, features=None):
-        flag = self._valued(score, features) if features else {"score": score, "generation": self.judge.generation}
-        flag["why"] = why
-        self.talk.say(wire.FLAG, flag)
-
-    def _valued(self, score, features):
-        return {"score": score, "generation": self.judge.generation, "feature_set": self.settings.feature_set,
-                "values": features}  # fmt: skip
-
-    def _say_window(self, score, features):
-        """Every so manieth that is normal."""
-        every = self.settings.window_every
-        if every and self.kept.windows % every == 0 and not self.kept.deferring:
-            self.talk.say(wire.WINDOW, self._valued(score, features))
-
-    def _say_health(self):
-        kept, board = self.kept, self.board
-        link_dbm = self.talk.link_dbm
-        told = self.talk.say(wire.HEALTH, {
-            "score": kept.last_score, "why": 0 if kept.standing == ANOMALOUS else kept.standing,
-            "battery_mv": board.battery_mv(), "temperature_cdeg": board.temperature_cdeg(),
-            "link_dbm": None if link_dbm is None else max(min(link_dbm, 0), -128),
-            "uptime_s": (board.now_ms() - kept.booted_ms) // 1000, "wakes": kept.wakes, "flags": kept.flags,
-            "resends": kept.resends, "ring_drops": kept.ring.dropped + kept.unnumbered, "refused": kept.refused,
-            "sleep": self._uc(SLEEPING), "sensor": self._uc(SENSING), "compute": self._uc(COMPUTING),
-            "radio": self._uc(RADIATING), "battery_load_mv": kept.battery_load_mv or None, "deferred": kept.deferred,
-            "stop_refused": 0, "restarts": board.restarts(),
-        })  # fmt: skip
-        if told:
-            kept.health_due_ms = self._after(self.heartbeat_ms)
-
-    def _notice(self, why, so):
-        """Told once, when it has become so."""
-        bit = 1 << why - MOVED
-        new = so and not self.kept.noticed & bit
-        self.kept.noticed = self.kept.noticed | bit if so else self.kept.noticed & ~bit
-        if new:
-            self.say_flag(self.kept.last_score, why)
-
-    def _exchange(self):
+    def exchange(self):
         """Below the radio's least voltage all waits: a radio that starts on a weak battery resets the node."""
         kept = self.kept
         if not kept.ring.data:
@@ -204,65 +196,42 @@ class Node:
             kept.battery_load_mv = self.board.battery_mv()
             kept.deferring = int(kept.battery_load_mv < self.settings.radio_min_mv)
             kept.deferred += kept.deferring
-            self._notice(DEFERRED, kept.deferring)
+            reports.notice(self, DEFERRED, kept.deferring)
         if not kept.deferring:
             self._enter(RADIATING)
             self.talk.exchange(self.say_birth)
             self._enter(COMPUTING)
 
-    def _collect(self, samples):
-        """Raw samples in parts, as many at a time as the ring takes; who does not answer ends it for this wake."""
-        kept, data = self.kept, bytes(samples)
-        if not kept.collect or kept.deferring:
-            return
-        kept.collect -= 1
-        kept.window_number += 1
-        parts = (len(data) + wire.DATA_MAX - 1) // wire.DATA_MAX
-        for part in range(parts):
-            if not kept.ring.has_room(wire.DATA_MAX):
-                self._exchange()
-            if not kept.ring.has_room(wire.DATA_MAX):
-                return
-            self.talk.say(wire.SAMPLED, {
-                "window_number": kept.window_number, "part": part, "parts": parts, "channels": self.sensor.channels,
-                "rate_millihz": self.settings.rate_millihz,
-                "data": data[part * wire.DATA_MAX : (part + 1) * wire.DATA_MAX],
-            })  # fmt: skip
-        self._exchange()
-
-    # What it is told
+    def _send_learner(self):
+        if self.learner_wanted and not self.kept.deferring:
+            self.learner_wanted = False
+            reports.parts(self, reports.LEARNER_STATE, self.judge.learner.image(), {})
 
     def _command(self, kind, argument):
-        """(code of the result, what changes in the record, what to do once that is durable)."""
-        if kind == _IDENTIFY:
-            return DONE, {}, self.board.identify
-        if kind == _BIRTH:
-            return DONE, {}, self.say_birth
-        if kind == _SET_HEARTBEAT and 0 < argument <= 0xFFFFFFFF // 1000:
-            return DONE, {"heartbeat_ms": argument * 1000}, self._announce
-        if kind == _SET_WAKE and _WAKE_MIN_MS <= argument <= _WAKE_MAX_MS:
-            return DONE, {"wake_ms": argument}, self._announce
-        if kind == _COLLECT and argument <= _COLLECT_MAX:
-            return DONE, {}, lambda: setattr(self.kept, "collect", argument)
-        if kind == _ACKNOWLEDGE:
-            return DONE, {}, self._acknowledge
-        if kind == _RESTART:
-            return DONE, {}, lambda: setattr(self, "_then", self._restart)
-        known = kind in (_SET_HEARTBEAT, _SET_WAKE, _COLLECT, _STORAGE) or 5 <= kind <= 9 or kind == 12
-        return (REFUSED if known else UNKNOWN_KIND), {}, lambda: None
+        from commands import take  # rare, and its room is needed
 
-    def _announce(self):
+        return take(self, kind, argument)
+
+    def announce(self):
+        """Asked for, or because the schedule has changed."""
         self.kept.health_due_ms = min(self.kept.health_due_ms, self._after(self.heartbeat_ms))
         self.say_birth()
 
-    def _acknowledge(self):
-        kept = self.kept
+    def identify(self):
+        if self._alerts:
+            self._alerts.blink()
+
+    def acknowledge(self):
+        kept, learner = self.kept, self.judge.learner
         kept.alert_acknowledged = int(kept.alert_anomalous > 0)
         if kept.alert_on:
             kept.alert_on = 0
-            self.board.alert(False)
+            if self._alerts:
+                self._alerts.show(self._name, 0, 0, None, None)
+        if learner and not learner.fault and kept.noticed & _NOTICED_MOVED:
+            learner.acknowledge()
 
-    def _restart(self):
+    def restart(self):
         self.stop()
         self.board.restart()
 
@@ -270,6 +239,13 @@ class Node:
 
     def _after(self, ms):
         return self.board.now_ms() + self.talk.clock.local(ms)
+
+    def _minute_of_day(self):
+        """UTC; -1 until the gateway has said what time it is."""
+        clock, now_ms = self.talk.clock, self.board.now_ms()
+        if not clock.started or now_ms < clock.local_ms:
+            return -1
+        return (clock.gateway_ms + clock.gateway(now_ms - clock.local_ms)) // 60000 % 1440
 
     def _enter(self, activity):
         """Books the time since the last call to the activity that it named. nA times ms are pC."""
@@ -279,8 +255,13 @@ class Node:
         setattr(kept, name, min(getattr(kept, name) + charge, (1 << 64) - 1))
         kept.since_ms, kept.activity = now_ms, activity
 
-    def _uc(self, activity):
+    def spent_uc(self, activity):
         return min(getattr(self.kept, _CHARGES[activity]) // 1000000, 0xFFFFFFFF)
+
+    def _memorise(self):
+        """As often as flash can bear."""
+        if self.judge.learner:
+            self.kept.learner_due_ms = self.judge.learner.memorise(self.board.now_ms(), self.kept.learner_due_ms)
 
     def _fall_asleep(self):
         """Wakes keep to their grid, in the gateway's time; those that were slept or worked through are left out."""
@@ -290,5 +271,8 @@ class Node:
             kept.wake_due_ms = now_ms
         self._enter(SLEEPING)
         self.talk.save()
+        kept.judge = self.judge.sleep()
+        if self._alerts:
+            self._alerts.rest()
         self.board.retain(kept.seal(self._mark))
         return kept.wake_due_ms - now_ms

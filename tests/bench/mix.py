@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from gateway import detectors
-from gateway.detectors.bundle import load
+from gateway.detectors.bundle import ANY, load
 from gateway.wire.messages import Birth, EnergyUc, Features, Flag, Health, UpMessage, encode
 from tests.bench.plant import BUNDLE, MODELS, BenchPlant
 
@@ -114,7 +114,7 @@ def windows(dice: random.Random) -> tuple[list[tuple[int, ...]], list[tuple[int,
     """Feature vectors that the bundle calls normal, and such that it calls anomalous: made from its own scaling, and
     tried on its model. ValueError if that does not work.
     """
-    bundle = load(MODELS / BUNDLE)
+    bundle = load(MODELS / BUNDLE, ANY)
     scaling = bundle.manifest.scaling
     normal = [tuple(o + dice.randint(-2, 2) for o, _, _ in scaling) for _ in range(VARIANTS)]
     # One unit of the standardised feature is 2**shift / multiplier of the raw one, times the scale of the input.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,13 +33,13 @@ def figures() -> Mapping[str, Figure]:
     return found
 
 
-def autoencoder(seed: int = 18) -> bytes:
-    """The .tflite of the small network: random weights, scales such that the outputs use their range."""
+def autoencoder(sizes: Sequence[int] = SIZES, seed: int = 18) -> bytes:
+    """The .tflite of a small network: random weights, scales such that the outputs use their range."""
     rng = np.random.default_rng(seed)
     ends = tflite_file.Quantisation(0.04, 0)
     layers: list[tflite_file.Dense] = []
-    for inputs, outputs in pairwise(SIZES):
-        last = len(layers) == len(SIZES) - 2
+    for inputs, outputs in pairwise(sizes):
+        last = len(layers) == len(sizes) - 2
         output = ends if last else tflite_file.Quantisation(0.03, -128)
         weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
         bias = rng.integers(-2000, 2001, outputs).astype(np.int32)

@@ -19,8 +19,8 @@ LAST_PART = 0.02
 
 
 def figures() -> Mapping[str, Figure]:
-    """Of each feature set that this firmware computes, and of the learner."""
-    return {**_features(), **_learner()}
+    """Of each feature set that this firmware computes, of a spectrogram, and of the learner."""
+    return {**_features(), **_spectrogram(), **_learner()}
 
 
 def _features() -> Mapping[str, Figure]:
@@ -39,6 +39,24 @@ def _features() -> Mapping[str, Figure]:
             "instructions",
             f"looking one window of {size} through for a stuck or saturated sensor; {COUNTED}",
         )
+    }
+
+
+def _spectrogram() -> Mapping[str, Figure]:
+    t = np.arange(512) / 16_000.0
+    noise = np.random.default_rng(1).normal(0, 300, t.size)
+    told = measured(
+        built("bench_mel"), {"sound.bin": np.rint(900 * np.sin(2 * np.pi * 440 * t) + noise).astype("<i2").tobytes()}
+    )
+    quantised = told.one("quantize")
+    return {
+        f"features_mel_{frame}_instructions": Figure(
+            told.one(f"mel_{frame}") + quantised,
+            "instructions",
+            f"one row of a spectrogram (set 4): a frame of {frame} samples, 32 bands, of which {quantised:,} for the "
+            f"int8 inputs of the network; {COUNTED}",
+        )
+        for frame in (128, 256, 512)
     }
 
 

@@ -47,13 +47,13 @@ class Told:
         return float(np.mean(self.numbers[name]))
 
 
-def measured(program: Path, files: Mapping[str, bytes]) -> Told:
-    """Run a program; `files` are there when it starts."""
+def measured(program: Path, files: Mapping[str, bytes], core: str = "cortex-m4") -> Told:
+    """Run a program of that core; `files` are there when it starts."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         for file, data in files.items():
             (folder / file).write_bytes(data)
-        run(PROCESSORS["cortex-m4"], program, folder, timeout_s=TIMEOUT_S, counting=COUNTING)
+        run(PROCESSORS[core], program, folder, timeout_s=TIMEOUT_S, counting=COUNTING)
         numbers: dict[str, list[int]] = defaultdict(list)
         for line in (folder / "figures.out").read_text().splitlines():
             key, _, value = line.partition(" ")

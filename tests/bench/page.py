@@ -23,6 +23,7 @@ NODE = (
     "features_instructions",
     "features_invariant_instructions",
     "features_slow_instructions",
+    *(f"features_mel_{frame}_instructions" for frame in (128, 256, 512)),
     "sensor_fault_instructions",
     "learn_instructions",
     "detect_instructions",
@@ -46,6 +47,36 @@ MICROPYTHON = (
 )
 """What `make bench-micropython` finds out."""
 
+MODELS = (
+    "skab_f1",
+    "skab_false_alarm_pct",
+    "skab_missed_pct",
+    "skab_false_alarm_before_fault_pct",
+    "skab_macro_auroc",
+    *(f"rosa_{sensors}_auroc_{mode}" for sensors in ("imu", "imu_effort") for mode in "nvd"),
+    *(f"rosa_clock_auroc_{mode}" for mode in "nvd"),
+    "fan_moved_false_alarm_pct",
+    "fan_false_alarm_pct",
+    "fan_false_alarm_10s_pct",
+    "fan_recall_pct",
+    "fan_recall_10s_pct",
+    "fan_recall_third_pct",
+    "uci_fan_auroc_cfg2",
+    "uci_fan_auroc_cfg3",
+    "wsn_false_alarm_ratio_to_best_single",
+    "alarmed_normal_ratio_to_static",
+    "ramp_recall_pct",
+    "events_achieved_over_wanted",
+    "int8_auroc_cost",
+    *(f"autoencoder_auroc_{size}" for size in ("node", "wide", "small8", "small6", "small4", "pruned")),
+    *(f"uci_fan_classes_auroc_{how}" for how in ("known", "any", "reconstruction")),
+    "train_s",
+    "evaluate_windows_per_s",
+    "room_false_alarm_pct",
+    "room_recall_pct",
+)
+"""What `make bench-models` finds out."""
+
 KEYS = (
     "ingest_reports_per_s_udp",
     "ingest_reports_per_s_mqtt",
@@ -63,6 +94,7 @@ KEYS = (
     *(f"{fault}_{count}" for fault in FAULTS for count in ("runs", "lost", "doubled")),
     *NODE,
     *MICROPYTHON,
+    *MODELS,
 )
 """What the page shows, in this order; behind it the CPU time of a report by stage."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.plant import ASSET_TAGS, GATEWAY_TAGS, NODE_TAGS
+from gateway.demo import signing
 from gateway.demo.plant import Ports, built_in
 from gateway.store.keys import NodeKey, Registry
 
@@ -71,7 +72,8 @@ class BenchPlant:
 
     def configuration(self, ports: Ports, links: tuple[str, ...], more: str = "") -> str:
         """stethos.toml with its outputs. `more`: tables of its own."""
-        tables = [_HEAD.format(site=SITE, metrics=ports.metrics, window_s=self.window_s, bundles=MODELS)]
+        key = signing.trusted(MODELS)
+        tables = [_HEAD.format(site=SITE, metrics=ports.metrics, window_s=self.window_s, bundles=MODELS, key=key)]
         for asset in range(self.assets):
             nodes = ", ".join(f'"{self.node(i)}"' for i in self.members(asset))
             k = min(K, len(self.members(asset)))
@@ -103,6 +105,7 @@ quiet_s = {{window_s}}
 
 [rescoring]
 bundles = "{{bundles}}"
+trusted_keys = ["{{key}}"]
 
 [alarm.anomaly]
 {_TEXT}"high"

@@ -24,7 +24,7 @@ STAGES = (
     ("gateway/wire/", "", None),  # whoever asks for it
     ("gateway/links/", "", "link"),
     ("gateway/runtime/outbox", "", "answer"),
-    ("gateway/runtime/admission", "ack", "answer"),
+    ("gateway/runtime/admission", "seal", "answer"),
     ("gateway/runtime/admission", "", "open"),
     ("gateway/runtime/intake", "session", "link"),
     ("gateway/runtime/intake", "", "answer"),

@@ -54,7 +54,7 @@ def acknowledged(admission: Admission, node: str, numbers: list[int]) -> list[by
     """The Acks that a gateway would send, one for each number."""
     windows, marks = admission.take_staged()
     admission.committed(windows, marks)
-    envelopes = [admission.ack(node, Ack(seq & 0xFFFF, 0, 0, 0, 0, False)) for seq in numbers]
+    envelopes = [admission.seal(node, Ack(seq & 0xFFFF, 0, 0, 0, 0, False)) for seq in numbers]
     assert None not in envelopes
     return [e for e in envelopes if e is not None]
 
@@ -109,7 +109,7 @@ class TestTheAccountant:
         admission.judge(newest)
         windows, marks = admission.take_staged()
         admission.committed(windows, marks)
-        answer = admission.ack("n00000", Ack(65_535, 0b1011, 0, 0, 0, False))
+        answer = admission.seal("n00000", Ack(65_535, 0b1011, 0, 0, 0, False))
         assert answer
         nodes.answer([answer])
         missing = {seq for _, seq in nodes.unanswered()}
@@ -193,7 +193,7 @@ def test_a_stack_belongs_to_its_innermost_stage() -> None:
     assert in_file("gateway/runtime/decider.py", engine)() == "engine"
     codec = in_file("gateway/wire/messages.py", here)
     assert in_file("gateway/runtime/admission.py", codec, "judge")() == "open"
-    assert in_file("gateway/runtime/intake.py", in_file("gateway/runtime/admission.py", codec, "ack"))() == "answer"
+    assert in_file("gateway/runtime/intake.py", in_file("gateway/runtime/admission.py", codec, "seal"))() == "answer"
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])

@@ -15,6 +15,7 @@ from gateway.core.entry import (
     EntryKind,
     Learned,
     Noticed,
+    Offered,
     Posted,
     Report,
     Scored,
@@ -24,6 +25,7 @@ from gateway.core.entry import (
 from gateway.core.mailbox import Order
 from gateway.core.plant import AlarmId, AlarmKind, Scope, TagId
 from gateway.core.update import AlarmChange, AlarmTransition, IncidentChange, IncidentTransition, Quality, TagChange
+from gateway.wire.image import Store, manifest_for
 from gateway.wire.messages import Flag
 from tests.core.plants import MODEL, birth, flag, health, ms, plant, report, window
 
@@ -41,6 +43,7 @@ BODIES = [
     Commanded(Command(CommandKind.SHELVE, "ann", "cli uid 0", "asset/pump/anomaly", 3, "noise", ms(9))),
     Posted("a", Order.COLLECT, 12, ms(9), "ann", "cli uid 0"),
     Posted("a", Order.IDENTIFY, None, ms(9), "ann", "cli uid 0"),
+    Offered("a", manifest_for("board", Store.MODEL, b"image", 7), 2700, ms(9), "ann", "cli uid 0"),
     Learned("a", "commissioned", "240 rows", b"state"),
     Tick(),
     Noticed(AlarmKind.JOURNAL_SPACE, True, ms(1), "12 MiB free"),

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from gateway.demo.recordings import NoRecording, Replay, ReplayNode, prepare, write_samples
-from gateway.training.evaluate import Interval, Outcome, outcome
+from gateway.training.outcome import Interval, Outcome, outcome
+from tests.training.machines import machine
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def played(node: ReplayNode) -> np.ndarray:
     _, _, samples = node.samples_file.read_bytes().partition(b"\n")
-    return np.frombuffer(samples, dtype="<i2").reshape(-1, node.node.manifest.channels)
+    return np.frombuffer(samples, dtype="<i2").reshape(-1, node.node.manifest.channels_n)
 
 
 def judged(node: ReplayNode) -> Outcome:
@@ -87,11 +88,27 @@ def test_a_rotor_run_is_cut_at_pauses_and_labelled_by_row(tmp_path: Path) -> Non
     run("N", 30, range(100, 300))
     imu, drive = prepare(tmp_path, tmp_path / "out").nodes
     assert imu.asset == drive.asset == "rotor-rig"
-    assert (imu.node.manifest.channels, drive.node.manifest.channels) == (6, 1)
+    assert (imu.node.manifest.channels_n, drive.node.manifest.channels_n) == (6, 1)
     assert len(played(imu)) == len(played(drive)) == 600  # the thirteenth healthy run, and N
     assert imu.labels == drive.labels == (Interval(0, 400), Interval(400, 600, "a lateral force on the shaft"))
     assert b"rate_millihz=65000 unit=4096/g,16/dps\n" in imu.samples_file.read_bytes()[:100]
     assert imu.node.manifest.quality.windows == 4  # one run: two windows before the pause, two after it
+
+
+def test_any_dataset_of_samples_is_played(tmp_path: Path) -> None:
+    dataset = machine(tmp_path / "set", nodes=("Hub_1",), asset="Press / left", fault_s=30)
+    (node,) = prepare(dataset.folder, tmp_path / "out").nodes
+    assert (node.name, node.asset, node.rate_millihz) == ("hub-1-1", "press-left", 64_000)
+    assert np.array_equal(played(node), dataset.recordings[0].samples()[120 * 64 :])
+    assert node.labels == (Interval(0, 80 * 64), Interval(80 * 64, 110 * 64, "rub"), Interval(110 * 64, 140 * 64))
+    result = judged(node)
+    assert (result.normal, result.faulty, result.missed) == (110, 30, 0)
+    assert result.false_alarms <= 6
+
+
+def test_a_dataset_with_too_little_to_learn_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoRecording, match="no dataset of samples with a minute to learn from"):
+        prepare(machine(tmp_path / "set", commission_s=30.0).folder, tmp_path / "out")
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.detectors.bundle import Bundle, DataSource
+from gateway.detectors.bundle import Bundle
+from gateway.detectors.manifest import DataSource, channels_of
+from gateway.training import bundle_writer
 from gateway.training.commission import Features, Normal, Purpose, host_bundle, node_bundle
+from tests.detectors.signing import KEY
 
 CHANNELS = 2
 
@@ -25,7 +28,7 @@ def normal() -> Normal:
 
 
 def purpose(name: str) -> Purpose:
-    return Purpose(name, CHANNELS, 64, "tests")
+    return Purpose(name, channels_of("mg", "x", "y"), 64, 100_000, "tests")
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +43,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def folder(node: Bundle, tmp_path: Path) -> Path:
-    """A copy of the node's Bundle, to be damaged."""
+    """A copy of the node's Bundle, signed, to be damaged."""
     for file in node.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    return tmp_path
+    return bundle_writer.sign(tmp_path, KEY).folder

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.detectors import detector
 from gateway.detectors.bundle import Bundle, BundleBroken
-from gateway.training import autoencoder, bundle_writer, reference_int8, tflite_file
+from gateway.training import autoencoder, bundle_writer, dense, reference_int8, tflite_file
 from gateway.training.commission import Features
 from gateway.training.tflite_file import Network
 from tests.detectors.conftest import normal_windows
@@ -50,7 +50,7 @@ def test_the_float_value_is_the_mean_squared_standardised_error(host: Bundle) ->
     windows = normal_windows(5, 50)
     offset, multiplier, shift = np.array(host.manifest.scaling).T
     z = (windows - offset) * multiplier / 2.0**shift
-    expected = 1e6 * np.mean((z - autoencoder.activations(tflite_file.read(host.model), z)[-1]) ** 2, axis=1)
+    expected = 1e6 * np.mean((z - dense.activations(tflite_file.read(host.model), z)[-1]) ** 2, axis=1)
     assert np.allclose(detector(host).score(windows.tolist()), expected, rtol=1e-3, atol=2)
 
 

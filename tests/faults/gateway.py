@@ -11,6 +11,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.demo import signing
 from gateway.demo.plant import Ports
 from gateway.runtime import control
 from gateway.store.keys import NodeKey, Registry
@@ -168,7 +169,9 @@ def configuration(ports: Ports, nodes: list[str], journal: str, models: Path | N
     """stethos.toml of a plant with these nodes, four to an asset. `models`: as of Gateway."""
     assets = [nodes[at : at + NODES_PER_ASSET] for at in range(0, len(nodes), NODES_PER_ASSET)]
     model = f'model = "{HOST_BUNDLE}"\n' if models else ""
-    rescored = f'{RULE}\n[rescoring]\nbundles = "{models}"\n' if models else ""
+    rescored = (
+        f'{RULE}\n[rescoring]\nbundles = "{models}"\ntrusted_keys = ["{signing.trusted(models)}"]\n' if models else ""
+    )
     return (
         HEAD.format(site=SITE, ports=ports, journal=journal)
         + rescored

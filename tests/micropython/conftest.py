@@ -30,6 +30,25 @@ def micropython() -> Path:
     return found
 
 
+def compile_to(folder: Path) -> Path:
+    """What a node has, as .mpy files, and the scripts that hold it."""
+    node = LIB.parent
+    files = {path: path.relative_to(node) for path in node.rglob("*.py") if path.name != "manifest.py"}
+    files = {path: Path(*to.parts[1:]) if to.parts[0] == "lib" else to for path, to in files.items()}
+    files |= {HERE / "board" / f"{name}.py": Path(f"{name}.py") for name in ("check", "wake", "whole_wake")}
+    for source, to in files.items():
+        out = folder / to.with_suffix(".mpy")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([BUILT / "mpy-cross", "-s", to, "-o", out, source], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(micropython: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of .mpy files."""
+    return compile_to(tmp_path_factory.mktemp("compiled"))
+
+
 Run = Callable[..., str]
 
 

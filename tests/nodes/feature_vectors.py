@@ -27,11 +27,11 @@ def statistics_windows() -> dict[str, np.ndarray]:
     """Name -> samples [n, channels]; made without a library's random numbers, so that they never change."""
     square = np.where(np.arange(32) % 2, LOW, HIGH)
     return {
-        "three axes with gravity on the last": _noise(128, 3, 300) + np.array([0, -40, 16384]),
-        "one channel": _noise(32, 1, 1000),
-        "nine channels": _noise(32, 9, 5000),
-        "one channel, the longest window": _noise(1024, 1, 32768),
-        "a length that is no power of two": _noise(100, 2, 777) - 5,
+        "three axes with gravity on the last": noise(128, 3, 300) + np.array([0, -40, 16384]),
+        "one channel": noise(32, 1, 1000),
+        "nine channels": noise(32, 9, 5000),
+        "one channel, the longest window": noise(1024, 1, 32768),
+        "a length that is no power of two": noise(100, 2, 777) - 5,
         "constant": np.full((32, 2), 7),
         "constant at the lowest value": np.full((32, 1), LOW),
         "the longest window of extremes": np.tile(square, 32)[:, None],
@@ -50,18 +50,18 @@ def invariant_windows() -> dict[str, np.ndarray]:
     saw = i * np.array([5, 9, 2]) % 97 - 48
     signs = np.where(i // np.array([1, 2, 4]) % 2, LOW, HIGH)
     return {
-        "three axes with gravity on the last": _noise(128, 3, 300) + np.array([0, -40, 16384]),
-        "one channel": _noise(32, 1, 1000),
-        "two channels, two blocks": _noise(100, 2, 777) - 5,
-        "four channels, the last alone": _noise(64, 4, 20000),
-        "nine channels": _noise(64, 9, 5000),
+        "three axes with gravity on the last": noise(128, 3, 300) + np.array([0, -40, 16384]),
+        "one channel": noise(32, 1, 1000),
+        "two channels, two blocks": noise(100, 2, 777) - 5,
+        "four channels, the last alone": noise(64, 4, 20000),
+        "nine channels": noise(64, 9, 5000),
         "the longest window": saw * 11,
         "one block, nothing in the imaginary part": saw[:95],
         "two blocks": saw[:96],
         "the last window with the short transform": saw[:63],
-        "one axis as good as silent": _noise(200, 3, 2000) * np.array([16, 1, 0]) + _noise(200, 3, 1),
-        "all axes the same": np.repeat(_noise(64, 1, 9000), 3, axis=1),
-        "a thousandth of one axis on the next": _noise(128, 1, 30000) // np.array([1, 1000, 30000]),
+        "one axis as good as silent": noise(200, 3, 2000) * np.array([16, 1, 0]) + noise(200, 3, 1),
+        "all axes the same": np.repeat(noise(64, 1, 9000), 3, axis=1),
+        "a thousandth of one axis on the next": noise(128, 1, 30000) // np.array([1, 1000, 30000]),
         "constant": np.full((32, 3), [7, 0, LOW]),
         "one sample off": np.array([-1] + [0] * 31)[:, None],
         "one sample of the least at the end": (i[:64] == 63) * np.array([0, 0, 1]),
@@ -78,9 +78,9 @@ def slow_windows() -> dict[str, np.ndarray]:
     """Ramps, steps and spikes; ranks that meet, and lengths that four does not divide."""
     i = np.arange(1024)[:, None]
     return {
-        "a room in hundredths of a degree": 2150 + i[:64] // 9 + _noise(64, 1, 4),
-        "two channels, falling and rising": np.hstack([-3 * i[:100], 40 * i[:100]]) + _noise(100, 2, 25),
-        "nine channels": _noise(33, 9, 500),
+        "a room in hundredths of a degree": 2150 + i[:64] // 9 + noise(64, 1, 4),
+        "two channels, falling and rising": np.hstack([-3 * i[:100], 40 * i[:100]]) + noise(100, 2, 25),
+        "nine channels": noise(33, 9, 500),
         "the steepest rise": np.where(i < 512, LOW, HIGH),
         "the steepest fall, of a length that four does not divide": np.where(i[:99] < 50, HIGH, LOW),
         "constant": np.full((32, 1), LOW),
@@ -96,7 +96,7 @@ def fixed_cases() -> dict[str, Any]:
     exp2 = [-1, 0, 1, 4095, 4096, 6144, 40960, 126976, 126977, 131071, 131072, 200003, 258048, 262143, 262144]
     transforms = []
     for size, part in ((32, 2**30), (64, 2**30), (64, 12345)):
-        before = _noise(size, 2, part)
+        before = noise(size, 2, part)
         re, im = features_fixed.fft(before[:, 0], before[:, 1])
         transforms.append({"before": before.tolist(), "after": np.stack([re, im], axis=1).tolist()})
     return {
@@ -148,7 +148,7 @@ def fixed_text() -> str:
     return "{" + ",\n".join(f'"{name}": {json.dumps(rows)}' for name, rows in fixed_cases().items()) + "}\n"
 
 
-def _noise(n: int, channels: int, amplitude: int) -> np.ndarray:
+def noise(n: int, channels: int, amplitude: int) -> np.ndarray:
     """Whole numbers in [-amplitude, amplitude), from a linear congruential generator (Knuth's MMIX)."""
     state, values = 1, []
     for _ in range(n * channels):

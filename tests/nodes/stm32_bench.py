@@ -20,8 +20,8 @@ from tests.nodes.library import FLAGS, ROOT
 FAKES = ROOT / "tests" / "nodes" / "fakes"
 NODE = ROOT / "nodes" / "c_tflm"
 COMMON = (
-    "board", "board_store", "board_update", "cobs_uart", "config_page", "module", "persist_flash", "record_log", "run",
-    "sensor", "lsm6dsl", "mpu6050", "lis2dw12", "source_sensor", "rtc",
+    "board", "board_commit", "board_store", "board_update", "cobs_uart", "config_page", "console", "module",
+    "persist_flash", "record_log", "run", "sensor", "lsm6dsl", "mpu6050", "lis2dw12", "source_sensor", "rtc",
 )  # fmt: skip
 CHIP = (
     "chip", "chip_current", "flash", "uart", "adc", "time", "clock", "power", "power_text", "backup", "watchdog",
@@ -41,6 +41,7 @@ REASONS = (
     "entered", "low_power_run", "exti_pending", "wake_flag", "interrupt", "rtc_busy", "no_wake", "debug", "flash_busy",
     "dma", "transmitting", "measuring", "is_reset", "clock_kept", "sleepdeep_lost", "ignored",
 )  # fmt: skip
+FLASH_BYTES = 1 << 20
 POWER_CUT, OPTIONS_LOADED, SHUT_DOWN, WATCHDOG, RESTARTED = -1, -2, -3, -4, -5
 SENSORS = ("lsm6dsl", "mpu6050", "lis2dw12")
 SAMPLED, OVERRUN, SILENT = 0, 1, 2
@@ -171,9 +172,13 @@ class Bench:
 
     def write(self, at: int, data: bytes) -> None:
         """Into flash, as from a programmer."""
-        flash = self._library.bench_flash(self._bench)
-        for i, byte in enumerate(data):
-            flash[at + i] = byte
+        flash = ctypes.cast(self._library.bench_flash(self._bench), c_void_p).value
+        assert flash is not None
+        ctypes.memmove(flash + at, data, len(data))
+
+    def flash(self) -> bytes:
+        """All of it."""
+        return ctypes.string_at(self._library.bench_flash(self._bench), FLASH_BYTES)
 
     def heard(self) -> bytes:
         """What has left on the line since the last call."""

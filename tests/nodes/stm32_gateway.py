@@ -20,14 +20,14 @@ DONE, REFUSED, FAILED, GO_ON = 0, 2, 3, 4
 class Gateway:
     """At the other end of the board's line. Fails if a partial IV comes twice."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, kid: bytes = KID, secret: bytes = SECRET) -> None:
         self.bench, self.answers = bench, True
         self.received: list[UpMessage] = []
         self.partial_ivs: set[int] = set()
         self.dropped: list[str] = []
         self.told = 0
         self.mail: list[DownMessage] = []  # one goes out with the next Ack
-        self._keys = NodeKeys(KID, SECRET)
+        self._keys = NodeKeys(kid, secret)
         self._deframer = Deframer(self.dropped.append)
         self.send: Callable[[bytes], None] = lambda data: bench.say(data, STACK_US)
         bench.on_frame(lambda: self.take(bench.heard()))

@@ -7,6 +7,7 @@ import hashlib
 
 import pytest
 
+from gateway.wire import image
 from gateway.wire.messages import Chunk, Offer, Result
 from tests.nodes import core_types as core
 from tests.nodes import slot_flash
@@ -90,13 +91,33 @@ def test_an_image_that_was_tampered_with_is_not_used(library, board, gateway, fl
     assert slot_flash.Node(library, flash).boot() == -1
 
 
-@pytest.mark.parametrize("offer", [OFFER._replace(store=2), OFFER._replace(id=1)], ids=["learner", "old"])
-def test_what_is_refused_from_the_start(library, board, gateway, flash, node, offer):
+def test_an_image_whose_last_mark_was_cut_off_needs_no_piece_more(library, board, gateway, flash, node):
     say(node, gateway, OFFER)
-    assert say(node, gateway, offer) == (offer.id, REFUSED, None)
+    assert send(node, gateway, FILE, 0, end=768) == (GO_ON, 768)
+    flash.power_up()
+    flash.cut = slot_flash.TORN["not begun"]
+    flash.cut_at = len(FILE[768:]) // 8 + 1  # the words that are left, and "complete"; then comes "active"
+    _, code, why = say(node, gateway, Chunk(9, 768, FILE[768:]))
+    assert (code, slot_flash.REPLIES[why or 0]) == (FAILED, "flash")
+    flash.power_up()
+    node.reboot()
+    assert say(node, gateway, OFFER) == (9, DONE, None)
+    assert slot_flash.Node(library, flash).boot() == 0
+
+
+def test_an_old_offer_is_refused(library, board, gateway, flash, node):
+    say(node, gateway, OFFER)
+    assert say(node, gateway, OFFER._replace(id=1)) == (1, REFUSED, None)
 
 
 def test_a_board_without_slots_or_rules_refuses(library, board, gateway):
     node = Node(library, board, heartbeat_ms=1)
     assert say(node, gateway, OFFER) == (9, REFUSED, None)
     assert say(node, gateway, Chunk(9, 0, b"x")) == (9, REFUSED, None)
+
+
+def test_the_gateway_has_the_nodes_words_for_it():
+    assert [reply.name.lower() for reply in image.Reply] == list(slot_flash.REPLIES)
+    ours = image.manifest_for(slot_flash.BOARD.decode(), slot_flash.FIRMWARE, PAYLOAD, 5)
+    assert ours.pack() == slot_flash.manifest(PAYLOAD, 5, key=None)
+    assert image.Manifest.parse(FILE) == ours._replace(signature=FILE[64:128])

@@ -28,6 +28,8 @@ class Model(ctypes.Structure):
         ("samples", ctypes.c_uint16),
         ("generation", ctypes.c_uint8),
         ("features_n", ctypes.c_uint8),
+        ("kind", ctypes.c_uint8),
+        ("known", ctypes.c_uint8),
         ("id", ctypes.c_uint8 * 8),
         ("threshold", ctypes.c_uint32),
         ("memory_size", ctypes.c_size_t),
@@ -157,7 +159,7 @@ def test_the_score_code_is_that_of_error_and_threshold():
 
 CHANGES = {
     "another version": ({"image_version": 3}, MALFORMED),
-    "another kind": ({"kind": 1}, "a kind of model"),
+    "another kind": ({"kind": 2}, "a kind of model"),
     "rounded once": ({"rounding": 1}, "a kind of model"),
     "an output too few": ({"outputs": bytes(5)}, "differ in their number"),
     "outputs as a list": ({"outputs": [0] * 6}, MALFORMED),

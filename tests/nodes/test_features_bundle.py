@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gateway.detectors import bundle as bundles
-from gateway.detectors.bundle import DataSource
 from gateway.detectors.feature_sets import INVARIANT, STATISTICS
+from gateway.detectors.manifest import DataSource, channels_of
 from gateway.training.commission import Normal, Purpose, level_features, node_bundle
-from gateway.training.evaluate import Interval, outcome, windows
+from gateway.training.outcome import Interval, outcome, windows
 
 LENGTH = 64
 MOUNTED_ANEW = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]])
@@ -26,7 +26,7 @@ def learnt(folder, feature_set):
     parts = [windows(machine(seed, 100), LENGTH, LENGTH // 2, feature_set) for seed in (1, 2, 3)]
     normal = Normal(*parts, (DataSource(description="a tone", sha256="0" * 64),))
     left_out = level_features(3, feature_set)
-    purpose = Purpose("tone", 3, LENGTH, "tests", left_out, feature_set=feature_set)
+    purpose = Purpose("tone", channels_of("mg", *"xyz"), LENGTH, 200_000, "tests", left_out, feature_set=feature_set)
     return node_bundle(folder, purpose, normal)
 
 
@@ -43,7 +43,7 @@ def invariant(tmp_path_factory):
 
 
 def test_the_manifest_names_the_set(invariant):
-    manifest = bundles.load(invariant.folder).manifest
+    manifest = bundles.load(invariant.folder, bundles.ANY).manifest
     assert (manifest.feature_set, manifest.features, len(manifest.scaling)) == (INVARIANT, 16, 16)
 
 

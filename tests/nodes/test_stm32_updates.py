@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from gateway.provision.stm32_config import CHIPS, slot
 from gateway.wire.messages import Birth, Result
 from tests.nodes import slot_flash
 from tests.nodes.model_images import image
@@ -311,6 +312,6 @@ def test_a_page_of_an_earlier_release_is_read_and_one_that_says_more_than_there_
     whole = configuration(tmp_path)
     earlier = whole[:6] + (88).to_bytes(2, "little") + whole[8:88]
     for page, used in ((earlier, 0), (whole[:88], -1), (earlier[:80], -1)):
-        bench.write(0x72000, program().slot(program().BOARDS["stm32l4"], CONFIG, page))
+        bench.write(0x72000, slot(CHIPS["stm32l4"], CONFIG, page))
         assert (bench.boot() == RUNNING) == (used == 0)
         bench.reset(1 << 26)

@@ -21,7 +21,7 @@ from tests.replay.make_journal import DIGESTS, HERE
 
 RELEASES = sorted(path for path in HERE.glob("release-*") if (path / FILE_NAME).is_file())
 
-ADDED_AFTER = {"release-0.1.0": {EntryKind.NOTICED, EntryKind.POSTED, EntryKind.LEARNED}}
+ADDED_AFTER = {"release-0.1.0": {EntryKind.NOTICED, EntryKind.POSTED, EntryKind.OFFERED, EntryKind.LEARNED}}
 """Kinds of entries that the release did not have."""
 
 

@@ -145,7 +145,11 @@ class House:
             group_ms=0,
             snapshot_entries=snapshot_entries,
             heard=lambda heard: self.answers.heard(
-                heard, self.decider.admission, lambda node: True, self.decider.engine.mail.boxes.get
+                heard,
+                self.decider.admission,
+                lambda node: True,
+                self.decider.engine.mail.boxes.get,
+                self.decider.images.get,
             ),
             refresh=self._refresh,
         )

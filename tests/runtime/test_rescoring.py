@@ -1,12 +1,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.core.entry import EntryKind
+import pytest
+
+from gateway.core.entry import EntryKind, Scored, decode
 from gateway.core.plant import Plant, Scope, TagId
+from gateway.detectors.manifest import Calibration, Entry
 from gateway.runtime.rescoring import MAX_BATCH, Model, Rescoring
+from gateway.store.reader import Reader
 from tests.runtime.house import KEYS, House, WireNode, plant, running, until
 from tests.runtime.test_decider import entries_of, raised_in
 
@@ -64,6 +68,37 @@ async def test_a_window_that_waits_over_a_crash_is_scored_once(tmp_path: Path, m
         await until(lambda: house.counted("window_scored"))
         assert house.counted("window_scored") == 1
     assert len(raised_in(tmp_path)) == 1
+
+
+def entry(threshold: int, node: str = "", asset: str = "") -> Entry:
+    return Entry(
+        node=node, asset=asset, context=(), threshold=threshold, p95=0, p99=0, event_1of1=threshold, event_3of5=0,
+        windows=60, extrapolated=True, check_windows=0, check_above=0, check_events=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ((entry(7), entry(8, asset="pump-1"), entry(9, node="n1", asset="pump-1"), entry(6, node="n2")), 9),
+        ((entry(7), entry(8, asset="pump-1"), entry(6, node="n2")), 8),
+        ((entry(7), entry(8, asset="pump-2")), 7),
+    ],
+)
+async def test_a_value_is_held_against_the_threshold_of_its_node_and_asset(
+    tmp_path: Path, model: Model, table: tuple[Entry, ...], expected: int
+) -> None:
+    data = model.bundle.manifest.provenance.data
+    calibration = Calibration(data=data, outputs="litert", by="event_1of1", events_ppb=2_000_000, table=table)
+    manifest = model.bundle.manifest.model_copy(update={"calibration": calibration})
+    own = replace(model, bundle=replace(model.bundle, manifest=manifest))
+    async with running(tmp_path, with_model(own)) as house, scoring(house, {"pump-host": own}):
+        await flagged(house, 1, *NORMAL)
+        await until(lambda: house.counted("window_scored") == 1 and not house.decider.engine.waiting)
+    with closing(Reader.open(tmp_path)) as reader:
+        (scored,) = [decode(r.kind, r.version, r.body) for r in reader.read(0, 100) if r.kind == EntryKind.SCORE]
+    assert isinstance(scored, Scored)
+    assert scored.threshold == expected
 
 
 class Watched:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.detectors.bundle import DataSource
+from gateway.detectors.manifest import DataSource, channels_of
+from gateway.training import bundle_writer
 from gateway.training.commission import Normal, Purpose, host_bundle
+from tests.detectors.signing import KEY
 
 NEWER = "9.0"
 BUNDLE = "pump-host"
@@ -45,8 +47,9 @@ def newer(package: Path, made: Path) -> None:
 
 
 def bundle(folder: Path) -> None:
-    """A real Bundle in a folder of its name, trained on noise."""
+    """A real Bundle in a folder of its name, trained on noise, signed by KEY."""
     windows = np.random.default_rng(7).normal(1600, 16, (400, 3)).astype(np.int64)
     source = DataSource(description="noise", sha256=hashlib.sha256(windows.tobytes()).hexdigest())
     normal = Normal(windows[:200], windows[200:300], windows[300:], (source,))
-    host_bundle(folder / BUNDLE, Purpose(BUNDLE, 1, 64, "tests"), normal)
+    host_bundle(folder / BUNDLE, Purpose(BUNDLE, channels_of("mg", "x"), 64, 100_000, "tests"), normal)
+    bundle_writer.sign(folder / BUNDLE, KEY)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.detectors.signing import TRUSTED
 from tests.service.installed import CONFIG, NEW, OLD, SAMPLE, UNIT, Installed
 from tests.service.packages import BUNDLE, NEWER
 
@@ -156,7 +157,7 @@ def test_a_password_is_handed_over_as_a_credential(service: Installed) -> None:
 
 def test_models_run_in_the_sandbox(service: Installed) -> None:
     service.configure(
-        SAMPLE.replace("[rescoring]\n", '[rescoring]\nbundles = "/shared/bundles"\n')
+        SAMPLE.replace("[rescoring]\n", f'[rescoring]\nbundles = "/shared/bundles"\ntrusted_keys = ["{TRUSTED}"]\n')
         .replace("[[asset]]\n", f'[[asset]]\nmodel = "{BUNDLE}"\n')
     )  # fmt: skip
     service.run("systemctl", "restart", UNIT)

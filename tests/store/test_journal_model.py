@@ -37,7 +37,7 @@ class JournalModel(RuleBasedStateMachine):
         self.marks: dict[str, int] = {}
         self.snapshots: dict[tuple[int, str], bytes] = {}
         self.base = self.given_up = 0
-        self.cuts = {0}
+        self.cuts, self.sealed = {0}, {0}
 
     @rule(
         entries=st.lists(ENTRY, max_size=8),
@@ -94,14 +94,15 @@ class JournalModel(RuleBasedStateMachine):
         deleted = prune(self.journal, never_past=limit, age_ms=keep_ms, now_ms=now, events=keep_events)
         self.cuts.add(len(self.rows))
         old = [c for c in self.cuts if self.base < c <= limit and self.rows[c - 1].at_ms < now - keep_ms]
-        base, cuts = max(old, default=self.base), self.cuts
+        base = max(old, default=self.base)
+        self.sealed |= {self._raised_by(c) for c in self.cuts}  # seals outlive their checkpoints
         assert deleted == base - self.base
         self.base = base
         self.cuts = {c for c in self.cuts if c >= base}
         self.snapshots = {k: v for k, v in self.snapshots.items() if k[0] >= base}
         if keep_events is not None:
             most = min(len(self.raised) - keep_events, self._raised_by(base))
-            self.given_up = max([self.given_up, *(n for c in cuts if (n := self._raised_by(c)) <= most)])
+            self.given_up = max([self.given_up, *(n for n in self.sealed if n <= most)])
 
     def _raised_by(self, entry: int) -> int:
         return sum(of <= entry for _, of, _, _ in self.raised)

@@ -112,7 +112,8 @@ def as_of_schema_1(folder: Path) -> None:
     for statement in (
         "CREATE TABLE events_1 (number INTEGER PRIMARY KEY, entry INTEGER NOT NULL, position INTEGER NOT NULL) STRICT",
         "INSERT INTO events_1 SELECT number, entry, position FROM events WHERE entry > 12",
-        "DROP TABLE events", "DROP TABLE seals", "DROP TABLE places", "ALTER TABLE events_1 RENAME TO events",
+        "DROP TABLE events", "DROP TABLE seals", "DROP TABLE places", "DROP TABLE images",
+        "ALTER TABLE events_1 RENAME TO events",
         "PRAGMA user_version = 1",
     ):  # fmt: skip
         db.execute(statement)

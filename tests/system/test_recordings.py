@@ -16,8 +16,8 @@ from gateway.demo.processes import running
 from gateway.demo.recordings import ReplayNode, prepare
 from gateway.detectors import direct
 from gateway.store.reader import Reader
-from gateway.training.evaluate import outcome, windows
 from gateway.training.features import Samples
+from gateway.training.outcome import outcome, windows
 from gateway.wire import score
 from gateway.wire.messages import Flag, Window
 from tests.system.plants import free_ports
@@ -42,7 +42,7 @@ def reported(state_dir: Path, name: str) -> list[Flag | Window]:
 def samples(node: ReplayNode) -> Samples:
     """What the node plays."""
     _, _, data = node.samples_file.read_bytes().partition(b"\n")
-    return np.frombuffer(data, dtype="<i2").reshape(-1, node.node.manifest.channels)
+    return np.frombuffer(data, dtype="<i2").reshape(-1, node.node.manifest.channels_n)
 
 
 @pytest.mark.skipif(not FAN.is_dir(), reason="no recordings of the ceiling fan in ../shared/data")

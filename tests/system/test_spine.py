@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from gateway.core import entry as entries
 from gateway.core.entry import Report, Scored
+from gateway.detectors.bundle import ANY
 from gateway.detectors.bundle import load as load_bundle
 from gateway.store.reader import Reader
 from gateway.wire.messages import Flag
@@ -179,7 +180,7 @@ async def test_after_a_restart_everything_is_as_before_and_values_wait_for_their
 
 
 async def test_flagged_windows_are_rescored_and_the_reasons_name_the_model(spine: Spine, models: Path) -> None:
-    model = load_bundle(models / "motor-host").model_sha256
+    model = load_bundle(models / "motor-host", ANY).model_sha256
     raised = await spine.event(ANOMALIES[0], "raised")
     reader = Reader.open(spine.house.state_dir)
     bodies = {row.id: entries.decode(row.kind, row.version, row.body) for row in reader.read(0, 100_000)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.training import autoencoder, tflite_file
+from gateway.training import autoencoder, dense, tflite_file
 
 
 def correlated(seed: int, count: int) -> np.ndarray:
@@ -16,12 +16,31 @@ def correlated(seed: int, count: int) -> np.ndarray:
 
 
 def error(network: tflite_file.Network, windows: np.ndarray) -> np.ndarray:
-    return np.mean((windows - autoencoder.activations(network, windows)[-1]) ** 2, axis=1)
+    return np.mean((windows - dense.activations(network, windows)[-1]) ** 2, axis=1)
 
 
 def test_the_sizes_of_the_node_are_those_of_the_published_model() -> None:
     assert autoencoder.node_sizes(18) == (18, 12, 8, 12, 18)
     assert autoencoder.node_sizes(3) == (3, 2, 1, 2, 3)
+
+
+def test_the_named_architectures_begin_and_end_with_the_features() -> None:
+    for features in (3, 18, 48):
+        for name, sizes in autoencoder.ARCHITECTURES.items():
+            found = sizes(features)
+            assert found[0] == found[-1] == features
+            assert min(found) < features, name
+    small = {name: sizes(18) for name, sizes in autoencoder.ARCHITECTURES.items() if name.startswith("small")}
+    assert small == {"small4": (18, 4, 8, 18), "small6": (18, 6, 8, 18), "small8": (18, 8, 8, 18)}
+    assert autoencoder.ARCHITECTURES["wide"](18) == (18, 36, 8, 36, 18)
+
+
+@pytest.mark.parametrize("name", ["small4", "small8", "wide"])
+def test_each_architecture_sees_what_breaks_the_correlation(name: str) -> None:
+    network = autoencoder.train(correlated(1, 500), autoencoder.ARCHITECTURES[name](9), 3)
+    normal, strange = correlated(2, 300), correlated(2, 300)
+    strange[:, 4] *= -3.0
+    assert np.median(error(network, strange)) > 10 * np.median(error(network, normal))
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes() -> None:

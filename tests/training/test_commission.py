@@ -10,9 +10,19 @@ import numpy as np
 import pytest
 from tflite_micro.python.tflite_micro import runtime
 
-from gateway.detectors.bundle import Bundle, DataSource
-from gateway.training import reference_int8, tflite_file
-from gateway.training.commission import Features, Normal, Purpose, host_bundle, level_features, node_bundle
+from gateway.detectors.bundle import Bundle
+from gateway.detectors.manifest import DataSource, channels_of
+from gateway.training import autoencoder, reference_int8, tflite_file
+from gateway.training.commission import (
+    Features,
+    Normal,
+    Purpose,
+    constant_features,
+    host_bundle,
+    level_features,
+    node_bundle,
+)
+from gateway.training.dense import Unsuitable
 
 
 def drawn(seed: int, count: int) -> Features:
@@ -23,7 +33,7 @@ def drawn(seed: int, count: int) -> Features:
 
 
 NORMAL = Normal(drawn(1, 400), drawn(2, 300), drawn(3, 300), (DataSource(description="drawn", sha256="0" * 64),))
-PURPOSE = Purpose("drawn", 2, 64, "tests", level_features(2))
+PURPOSE = Purpose("drawn", channels_of("mg", "x", "y"), 64, 100_000, "tests", level_features(2))
 
 
 @pytest.mark.parametrize("make", [node_bundle, host_bundle])
@@ -74,3 +84,27 @@ def test_the_quality_stated_is_that_of_the_untouched_windows(make: type, tmp_pat
     assert (quality.windows, quality.calibration_windows, quality.extrapolated) == (300, 300, True)
     assert 60 <= quality.false_alarms <= 64
     assert quality.achieved_ppm == round(1e6 * quality.false_alarms / 300)
+
+
+@pytest.mark.parametrize("make", [node_bundle, host_bundle])
+def test_windows_that_nothing_can_be_learned_from_are_refused_by_name(make: type, tmp_path: Path) -> None:
+    stuck = NORMAL.fit.copy()
+    stuck[:, 4] = 2500
+    refused = {
+        "23 windows: at least 24": replace(NORMAL, fit=NORMAL.fit[:23]),
+        "feature 4 is 2500 in all 400 windows": replace(NORMAL, fit=stuck),
+        "no windows to check the threshold on": replace(NORMAL, check=NORMAL.check[:0]),
+    }
+    for reason, normal in refused.items():
+        with pytest.raises(Unsuitable, match=reason):
+            make(tmp_path, PURPOSE, normal)
+    assert not list(tmp_path.iterdir())
+    left_out = replace(PURPOSE, left_out=PURPOSE.left_out | constant_features(stuck))
+    assert make(tmp_path, left_out, replace(NORMAL, fit=stuck)).manifest.scaling[4][1] == 0
+
+
+@pytest.mark.parametrize("name", ["small4", "small8", "wide"])
+def test_a_node_may_have_another_architecture(name: str, tmp_path: Path) -> None:
+    bundle = node_bundle(tmp_path, replace(PURPOSE, architecture=name), NORMAL)
+    sizes = [6, *(len(layer.bias) for layer in tflite_file.read(bundle.model).layers)]
+    assert tuple(sizes) == autoencoder.ARCHITECTURES[name](6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.detectors import detector
-from gateway.detectors.bundle import DataSource
+from gateway.detectors.manifest import DataSource
 from gateway.training import first_bundles, reference_int8, tflite_file
 from gateway.training.commission import Normal, Purpose, host_bundle, level_features, node_bundle
 from gateway.training.simulator import NoSimulator, Simulation, build
@@ -32,7 +32,8 @@ def share_of_alarms(scores: object, limit: int) -> float:
 
 
 def test_faults_are_seen_and_healthy_machines_are_not(kind: str, normal: Normal, tmp_path: Path) -> None:
-    purpose = Purpose(kind, normal.fit.shape[1] // 3, 128, "tests", level_features(normal.fit.shape[1] // 3))
+    channels = next(known.channels for known in first_bundles.KINDS if known.name == kind)
+    purpose = Purpose(kind, channels, 128, 200_000, "tests", level_features(len(channels)))
     node = node_bundle(tmp_path / "node", purpose, normal)
     host = host_bundle(tmp_path / "host", purpose, normal)
     network, model = tflite_file.read(node.model), detector(host)

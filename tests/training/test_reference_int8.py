@@ -9,7 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from tflite_micro.python.tflite_micro import runtime
 
-from gateway.training import autoencoder, quantise, reference_int8, tflite_file
+from gateway.training import autoencoder, dense, quantise, reference_int8, tflite_file
 from gateway.training.tflite_file import Dense, Network, Quantisation
 
 
@@ -63,7 +63,7 @@ def test_float_file_in_litert_equals_the_numpy_forward_pass() -> None:
     windows = np.random.default_rng(6).normal(size=(200, 6))
     network = autoencoder.train(windows, autoencoder.host_sizes(6), 1)
     result = litert(tflite_file.write(network), windows.astype(np.float32))
-    assert np.allclose(result, autoencoder.activations(network, windows)[-1], atol=1e-5)
+    assert np.allclose(result, dense.activations(network, windows)[-1], atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", [b"", b"TFL3", bytes(64), bytes(4) + b"TFL3" + bytes(range(200))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,15 @@ def test_it_is_never_below_an_error_that_was_seen() -> None:
 def test_a_handful_of_windows_is_refused() -> None:
     with pytest.raises(ValueError, match="7 windows"):
         threshold([1] * 7, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("law", "draw"), [("margins", lambda x: 100 + 20 * x), ("odds", lambda x: 1e6 * np.log1p(np.exp(x - 3)))]
+)
+def test_the_errors_of_classifiers_have_laws_of_their_own(law: str, draw: Callable[[np.ndarray], np.ndarray]) -> None:
+    fresh = draw(np.random.default_rng(0).normal(size=20_000))
+    rates = []
+    for seed in range(1, 41):
+        calibration = np.rint(draw(np.random.default_rng(seed).normal(size=60))).astype(int).tolist()
+        rates.append(np.mean(fresh > threshold(calibration, 0.001, law).value))
+    assert 0.0002 < np.mean(rates) < 0.003

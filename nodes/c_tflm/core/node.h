@@ -140,6 +140,7 @@ struct node {
     bool unplaced;       /* and has said that the gateway cannot place what was sent */
     uint8_t refusals;    /* of the port in this exchange */
     bool learner_wanted; /* its state, by a command */
+    bool parts;          /* what lies in `samples` is being sent */
     uint8_t then;        /* what is to be done when the answer is with the gateway: enum node_then */
     uint32_t transfer;   /* id of the offer that `update` is about */
     struct update update;

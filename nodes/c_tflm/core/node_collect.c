@@ -2,7 +2,7 @@
 
 /* Everything is sent in parts through the ring: in batches of as many as fit without giving anything up. A gateway that
  * does not answer ends it for this wake. */
-static bool send_parts(struct node *node, enum message_type type, const uint8_t *data, size_t n) {
+static bool send_each(struct node *node, enum message_type type, const uint8_t *data, size_t n) {
     const size_t parts = (n + CODEC_DATA_MAX - 1) / CODEC_DATA_MAX;
     for (size_t part = 0; part < parts; part++) {
         if (!node_has_room(node)) {
@@ -18,6 +18,14 @@ static bool send_parts(struct node *node, enum message_type type, const uint8_t 
     }
     node_exchange(node);
     return node->kept->ring.count == 0;
+}
+
+/* Meanwhile nothing else may be put where the samples lie. */
+static bool send_parts(struct node *node, enum message_type type, const uint8_t *data, size_t n) {
+    node->parts = true;
+    const bool sent = send_each(node, type, data, n);
+    node->parts = false;
+    return sent;
 }
 
 /* Samples are told as they lie here: little-endian on every board there is a port for (checked in record.c). */

@@ -13,9 +13,8 @@ enum {
     AT_MARKS = AT_CRC + STORE_WORD,
     AT_TRIES = AT_MARKS + SLOT_MARKS * SPARES * STORE_WORD,
     AT_FLOORS = AT_TRIES + SLOT_TRIES * STORE_WORD,
-    HEAD = AT_FLOORS + FLOORS * STORE_WORD,
 };
-_Static_assert(HEAD <= 512, "the head has a page of its own");
+_Static_assert(AT_FLOORS + FLOORS * STORE_WORD == SLOT_HEAD && SLOT_HEAD <= 512, "the head has a page of its own");
 
 static const uint8_t MARK[SLOT_MARKS][STORE_WORD] = {"complete", "activate", "confirm!", "bad! bad"};
 static const uint8_t TRY[STORE_WORD] = "try! try";

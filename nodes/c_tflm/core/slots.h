@@ -20,7 +20,7 @@
 #include "image.h"
 #include "store.h"
 
-enum { SLOT_TRIES = 3 };
+enum { SLOT_TRIES = 3, SLOT_HEAD = 416 /* bytes of a head that say something */ };
 
 enum slot_mark { SLOT_COMPLETE, SLOT_ACTIVE, SLOT_CONFIRMED, SLOT_BAD, SLOT_MARKS };
 

@@ -9,7 +9,21 @@
 #include "cbor.h"
 #include "network.h"
 
-enum { MODEL_FEATURES_MAX = 64 };
+enum {
+    MODEL_FEATURES_MAX = 64,
+    MODEL_CLASSES_MAX = MODEL_FEATURES_MAX,
+    MODEL_ANY_CLASS = MODEL_CLASSES_MAX, /* the image names none */
+};
+
+/* wire.cddl */
+enum model_kind { MODEL_AUTOENCODER = 0, MODEL_CLASSIFIER = 1 };
+
+/* The kinds that this firmware takes. A board that names fewer on the compiler's command line, such as
+ * -DMODEL_KINDS=MODEL_BIT_AUTOENCODER, does not contain the others. */
+enum { MODEL_BIT_AUTOENCODER = 1 << MODEL_AUTOENCODER, MODEL_BIT_CLASSIFIER = 1 << MODEL_CLASSIFIER };
+#ifndef MODEL_KINDS
+#define MODEL_KINDS (MODEL_BIT_AUTOENCODER | MODEL_BIT_CLASSIFIER)
+#endif
 
 enum model_status {
     MODEL_OK,
@@ -17,16 +31,17 @@ enum model_status {
     MODEL_FEATURE_SET, /* a feature set that this firmware does not compute */
     MODEL_FEATURES,    /* the set's features, the scaling, the self-test and the network differ in number */
     MODEL_NETWORK,     /* the engine refuses the .tflite: `refused` and network.refused_op say why */
-    MODEL_SCALES,      /* input and output of the network differ in scale or zero point */
+    MODEL_SCALES,      /* the network's ends are not int8; an autoencoder's differ in scale or zero point */
     MODEL_NO_MEMORY,   /* `memory_size` bytes are needed, aligned as for a struct */
     MODEL_SELF_TEST,   /* the network computes other outputs, or another error, than the image says it must */
     MODEL_KIND,        /* a kind of model, or a rounding of its arithmetic, that this firmware does not know */
+    MODEL_CLASSES,     /* the network gives no 2 to MODEL_CLASSES_MAX classes, or the image names one beyond them */
 };
 
 struct model_score {
     uint32_t error;
     uint8_t score; /* SPEC.md, "Score" */
-    uint8_t why;   /* SPEC.md, "Why": 0, or 64 + the leading feature */
+    uint8_t why;   /* SPEC.md, "Why": 0, or 64 + the leading feature, or 1 where none leads */
     bool anomalous;
 };
 
@@ -36,6 +51,8 @@ struct model {
     uint16_t samples; /* per channel in one window */
     uint8_t generation;
     uint8_t features_n;
+    uint8_t kind;  /* enum model_kind */
+    uint8_t known; /* of a classifier: the class that its windows belong to, or MODEL_ANY_CLASS */
     uint8_t id[8]; /* first bytes of the image's SHA-256 */
     uint32_t threshold;
     size_t memory_size;          /* what model_open needs for this image, once the network has been read */

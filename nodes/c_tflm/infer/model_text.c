@@ -14,13 +14,15 @@ const char *model_status_text(enum model_status status) {
     case MODEL_NETWORK:
         return "the network is refused";
     case MODEL_SCALES:
-        return "input and output of the network differ in scale or zero point";
+        return "input and output of the network are not int8, or differ in scale or zero point";
     case MODEL_NO_MEMORY:
         return "the memory given is too small or not aligned";
     case MODEL_SELF_TEST:
         return "the self-test gave another error than the image says, or other outputs";
     case MODEL_KIND:
         return "a kind of model, or a rounding, that this firmware does not know";
+    case MODEL_CLASSES:
+        return "the network gives no 2 to 64 classes, or the image names one beyond them";
     }
     return "unknown status";
 }

@@ -51,14 +51,20 @@ $(BUILD)/$(1)/runner.elf: $(BUILD)/$(1)/ports/bench/runner.o $(BUILD)/$(1)/gen/o
 $(BUILD)/$(1)/bench_%.elf: $(BUILD)/$(1)/ports/bench/bench_%.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(PROGRAM_$(1))
 	$$(LINK_$(1))
 
-# A whole node is measured as a firmware for its sensor is built: with the one feature set that it names.
+# A whole node is measured as a firmware for its sensor is built: with the one feature set and the one kind of model
+# that it names.
 $(BUILD)/$(1)/core/feature_set/statistics.o: core/feature_set.c | $(GEN)/.done
 	@mkdir -p $$(@D)
 	$(COMPILE_$(1)) $(TARGET_FLAGS) -DFEATURE_SETS=FEATURE_SET_BIT_STATISTICS -MD -MP $(WARNINGS) $(INCLUDE) \
 		-fcallgraph-info=su -c -o $$@ $$<
 
+$(BUILD)/$(1)/infer/model/autoencoder.o: infer/model.c | $(GEN)/.done
+	@mkdir -p $$(@D)
+	$(COMPILE_$(1)) $(TARGET_FLAGS) -DMODEL_KINDS=MODEL_BIT_AUTOENCODER -MD -MP $(WARNINGS) $(INCLUDE) \
+		-fcallgraph-info=su -c -o $$@ $$<
+
 NODE_$(1) := $(BUILD)/$(1)/ports/bench/bench_node.o $(BUILD)/$(1)/core/feature_set/statistics.o \
-	$$(filter-out %/core/feature_set.o,$$(PROGRAM_$(1)))
+	$(BUILD)/$(1)/infer/model/autoencoder.o $$(filter-out %/core/feature_set.o %/infer/model.o,$$(PROGRAM_$(1)))
 $(BUILD)/$(1)/bench_node.elf: $(BUILD)/$(1)/ports/bench/node_whole.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(NODE_$(1))
 	$$(LINK_$(1))
 
@@ -73,7 +79,8 @@ $(BUILD)/$(1)/bench_network.elf: $(BUILD)/$(1)/ports/bench/bench_network.o \
 	$$(LINK_$(1))
 
 .PRECIOUS: $(BUILD)/$(1)/ports/bench/%.o $(BUILD)/$(1)/gen/%.o
--include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d $(BUILD)/$(1)/core/feature_set/*.d)
+-include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d $(BUILD)/$(1)/core/feature_set/*.d \
+	$(BUILD)/$(1)/infer/model/*.d)
 endef
 $(foreach target,$(TARGETS),$(eval $(call TARGET_RULES,$(target))))
 

@@ -94,6 +94,8 @@ DECLARE_CLASS(model_model)
 DECLARE_CLASS(model_network)
 DECLARE_MODULE(learner)
 DECLARE_CLASS(learner_learner)
+DECLARE_MODULE(slow)
+DECLARE_CLASS(readings)
 
 /* --- Arguments and answers (arguments.c) */
 

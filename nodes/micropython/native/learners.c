@@ -1,6 +1,9 @@
 /* stethos_native.learner: the learner, in 4096 bytes that the caller keeps (Learner(state), a bytearray of BYTES). What
- * is in them goes on where it was, so they may be copied away before a deep sleep and back after it. */
+ * is in them goes on where it was, so they may be copied away before a deep sleep and back after it: all of them, or
+ * `lasting` when it has learned something, and `moving` each time. */
 #include "binding.h"
+
+#include <string.h>
 
 #include "../../c_tflm/core/learner.h"
 
@@ -184,6 +187,62 @@ static mp_obj_t acknowledge(mp_obj_t object) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(acknowledge_object, acknowledge);
 
+/* --- Through sleep */
+
+/* How much of the state is in use. */
+static size_t lasting_n(const struct learner_head *h) {
+    const size_t row = sizeof(struct learner_feature) + sizeof(struct learner_base);
+    const size_t rows = h->state == LEARNER_LEARNING ? h->rows : 0;
+    return sizeof *h + h->features * (row + rows);
+}
+
+static mp_obj_t lasting(mp_obj_t object) {
+    const struct learner *l = learner_of(object);
+    return mp_obj_new_bytes((const uint8_t *)l, lasting_n(&l->head));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(lasting_object, lasting);
+
+/* What a window moves that was not learned from: the head, and each feature's mean and average. */
+enum { MOVES = 2 * sizeof(int32_t) };
+
+_Static_assert(offsetof(struct learner_feature, average) == offsetof(struct learner_feature, mean) + sizeof(int32_t),
+               "they are copied together");
+
+static mp_obj_t moving(mp_obj_t object) {
+    const struct learner *l = learner_of(object);
+    uint8_t out[sizeof l->head + MOVES * LEARNER_FEATURES_MAX];
+    uint8_t *to = out + sizeof l->head;
+    memcpy(out, &l->head, sizeof l->head);
+    for (uint32_t j = 0; j < l->head.features; j++, to += MOVES) {
+        memcpy(to, &l->room.features[j].mean, MOVES);
+    }
+    return mp_obj_new_bytes(out, (size_t)(to - out));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(moving_object, moving);
+
+/* Behind the `lasting` of the same learner: "misfit" if it is of another. */
+static mp_obj_t move(mp_obj_t object, mp_obj_t moved) {
+    const struct run run = readable(moved);
+    struct learner *l = learner_of(object);
+    struct learner_head *h = &l->head;
+    const struct learner_head before = *h;
+    if (run.n != sizeof *h + MOVES * h->features) {
+        refuse("misfit");
+    }
+    memcpy(h, run.data, sizeof *h);
+    if (!plausible(l) || h->state != before.state || h->features != before.features ||
+        lasting_n(h) != lasting_n(&before)) {
+        *h = before;
+        refuse("misfit");
+    }
+    const uint8_t *from = run.data + sizeof *h;
+    for (uint32_t j = 0; j < h->features; j++, from += MOVES) {
+        memcpy(&l->room.features[j].mean, from, MOVES);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(move_object, move);
+
 #define METHODS(FUNCTION, NUMBER, CLASS)                                                                               \
     FUNCTION(MP_QSTR_learn, learn_object)                                                                              \
     FUNCTION(MP_QSTR_detect, detect_object)                                                                            \
@@ -196,7 +255,10 @@ static MP_DEFINE_CONST_FUN_OBJ_1(acknowledge_object, acknowledge);
     FUNCTION(MP_QSTR_merge, merge_object)                                                                              \
     FUNCTION(MP_QSTR_rollback, rollback_object)                                                                        \
     FUNCTION(MP_QSTR_freeze, freeze_object)                                                                            \
-    FUNCTION(MP_QSTR_acknowledge, acknowledge_object)
+    FUNCTION(MP_QSTR_acknowledge, acknowledge_object)                                                                  \
+    FUNCTION(MP_QSTR_lasting, lasting_object)                                                                          \
+    FUNCTION(MP_QSTR_moving, moving_object)                                                                            \
+    FUNCTION(MP_QSTR_move, move_object)
 
 DEFINE_CLASS(learner_learner, MP_QSTR_Learner, METHODS)
 

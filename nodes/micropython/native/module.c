@@ -11,7 +11,8 @@
 #ifdef STETHOS_WITHOUT_LEARNER
 #define LEARNER(PART, CLASS)
 #else
-#define LEARNER(PART, CLASS) PART(MP_QSTR_learner, learner) CLASS(learner_learner)
+#define LEARNER(PART, CLASS)                                                                                           \
+    PART(MP_QSTR_learner, learner) CLASS(learner_learner) PART(MP_QSTR_slow, slow) CLASS(readings)
 #endif
 
 #define PARTS(PART, CLASS)                                                                                             \

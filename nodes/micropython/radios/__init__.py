@@ -2,7 +2,7 @@
 
     from radios.wifi_udp import Radio
 
-    radio = Radio("works", "secret", "192.168.1.10:47200", remembered)
+    radio = Radio("works", "secret", "192.168.1.10:9750", remembered)
     radio.open()  # or RadioError
     radio.send(envelope)
     answer = radio.receive(400)

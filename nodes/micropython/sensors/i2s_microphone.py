@@ -12,7 +12,7 @@ _BLOCKED_MS = 2
 
 
 class Sensor(Chip):
-    """`open_i2s`: makes the machine.I2S, mono, of that rate and that many bits, whose `ibuf` holds `ibuf_ms`.
+    """`open_i2s(rate, bits, ibuf)`: makes the machine.I2S, mono; the last three are its own names.
 
     It is made at start and given back at sleep, because the microphone sleeps when its clock stops.
     """
@@ -58,7 +58,8 @@ class Sensor(Chip):
     def _switch_on(self):
         self.sleep()
         try:
-            self._i2s = self._open()
+            ibuf = self._rate_hz * self._ibuf_ms // 1000 * self._sample
+            self._i2s = self._open(rate=self._rate_hz, bits=8 * self._sample, ibuf=ibuf)
         except OSError as error:
             raise NoAnswerError("I2S: %r" % error) from None
         self._drop(_SETTLE_MS)

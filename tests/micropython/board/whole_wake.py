@@ -1,6 +1,7 @@
 """A whole wake of the glue, with a sensor and a line that answer at once: prints the microseconds of each phase.
 
-Arguments: feature set, samples of each of three axes. What is not here is what only a board has: sampling, the radio.
+Arguments: feature set, samples of each of three axes, the file for what sleep keeps (the first wake makes it; -: none),
+and how many windows to learn from if it learns. What is not here is what only a board has: sampling, the radio.
 """
 
 import gc
@@ -12,9 +13,9 @@ gc.threshold(4096)
 
 from stethos import native  # noqa: E402, F401 (first)
 
-SET, SAMPLES = int(sys.argv[1]), int(sys.argv[2])
-__import__("stethos.features_" + ("statistics", "invariant", "slow")[SET - 1])
-from judges import Nobody  # noqa: E402
+SET, SAMPLES, KEPT = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+LEARN = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+import judges  # noqa: E402
 from node import Node  # noqa: E402
 from settings import Settings  # noqa: E402
 from stethos import ceiling  # noqa: E402
@@ -38,7 +39,7 @@ class Clock:
 
 
 class Sensor:
-    channels, most_frames, overrun, saturated, clock = 3, 32, False, 0, Clock()
+    channels, most_frames, overrun, saturated, clock, units = 3, 32, False, 0, Clock(), ("16384/g",) * 3
 
     def start(self, rate_millihz):
         self._next = 0
@@ -60,23 +61,37 @@ class Sensor:
 
 class Board:
     firmware, retained_max = "bench", 2048
-    slots, memory = [b"", b""], b""
+
+    def __init__(self):
+        self.files = {}
+        try:
+            with open(KEPT, "rb") as file:
+                while name := file.readline():
+                    self.files[name[:-1].decode()] = file.read(int(file.readline()))
+        except OSError:
+            ceiling.provision(self)
 
     def now_ms(self):
-        return time.ticks_ms()
+        return time.time_ns() // 1000000
 
     def retained(self):
-        return self.memory
+        return self.load("memory") or b""
 
     def retain(self, data):
-        self.memory = data
+        self.save("memory", bytes(data))
+
+    def load(self, name):
+        return self.files.get(name)
+
+    def save(self, name, data):
+        self.files[name] = data
+        return True
 
     def read(self, slot):
-        return self.slots[slot]
+        return self.load("ceiling.%d" % slot)
 
     def write(self, slot, record):
-        self.slots[slot] = record
-        return True
+        return self.save("ceiling.%d" % slot, record)
 
     def restarts(self):
         return 1
@@ -89,6 +104,16 @@ class Board:
 
     def temperature_cdeg(self):
         return None
+
+    def alerts(self, on):
+        return None
+
+    def fall_asleep(self):
+        if KEPT != "-":
+            with open(KEPT, "wb") as file:
+                for name, data in self.files.items():
+                    file.write(b"%s\n%d\n" % (name.encode(), len(data)))
+                    file.write(data)
 
 
 class Radio:
@@ -112,22 +137,25 @@ class Radio:
 
 phase("import")
 values = {"hardware": "bench", "sensor": None, "radio": None, "feature_set": SET, "samples": SAMPLES, "window_every": 1}
-board, radio = Board(), Radio()
-ceiling.provision(board)
-for _ in range(2):  # the first says a Birth, the second is as all others
-    sent = radio.sent
-    PHASES = {"import": PHASES["import"]}
-    last = time.ticks_us()
-    node = Node(Settings(values), b"\1\2\3\4", bytes(range(16)), board, Sensor(), lambda remembered: radio, Nobody())
-    phase("begin")
-    compute, wait = node._judge, node._fall_asleep
+if LEARN:
+    values["learn"] = {"windows": LEARN}
+board, radio, settings = Board(), Radio(), Settings(values)
+phase("files")
+judge = judges.make(settings, Sensor.channels, board)
+node = Node(settings, b"\1\2\3\4", bytes(range(16)), board, Sensor(), lambda remembered: radio, judge)
+phase("begin")
 
-    def judged(samples, compute=compute):
-        compute(samples)
-        phase("features")
 
-    node._judge = judged
-    node.step()
-    phase("sleep")
-assert radio.sent > sent
+def judged(samples, features, judge=node._judge):
+    phase("features")
+    judge(samples, features)
+    phase("judge")
+
+
+node._judge = judged
+node.step()
+phase("sleep")
+assert radio.sent
+board.fall_asleep()
+PHASES.pop("files")
 print(PHASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.demo.plant import DemoAsset, DemoNode, configuration, tty
 from gateway.demo.processes import House
 from tests.micropython.glue.world import Board, cable
@@ -17,6 +20,7 @@ from tests.system import plants
 from tests.system.broker import mosquitto
 
 ALARM = "asset/room/anomaly"
+LOOK_S = 0.2  # from one look at the alarms to the next
 ROOM = {
     "hardware": "esp32-sht3x",
     "sensor": {"chip": "sht3x", "bus": {"kind": "i2c", "id": 0, "scl": 22, "sda": 21}},
@@ -45,7 +49,16 @@ class Plant:
 
     async def alarms(self) -> str:
         """As the command line lists them."""
-        return await plants.stethos(self.house.config, "alarm", "list")
+        ran = await asyncio.to_thread(CliRunner().invoke, main, ["alarm", "list", "-c", str(self.house.config)])
+        assert ran.exit_code == 0, ran.output
+        return ran.output
+
+    async def listed(self, text: str, wakes: int = 60) -> str:
+        """The alarms, once one has `text`; AssertionError when the node has woken so often and none has."""
+        while text not in (found := await self.alarms()):
+            assert len(self.board.said) < wakes, self.board.said[-3:]
+            await asyncio.sleep(LOOK_S)
+        return found
 
 
 @asynccontextmanager
@@ -99,9 +112,7 @@ async def test_a_room_that_gets_too_warm_raises_an_alarm_and_lights_the_lamp(
             assert ALARM not in await room.alarms()
             board.feels(celsius=31)
             await plants.until(lambda: any("pin 2 1" in said for said in board.said), "a lamp")
-            while ALARM not in (listed := await room.alarms()):
-                assert len(board.said) < 60, board.said[-3:]
-            assert "unacknowledged" in listed
+            assert "unacknowledged" in await room.listed(ALARM)
         assert set(room.verdicts) <= {"accepted", "resent"}
         assert not [said for said in board.said if "radio:" in said or "sensor:" in said]
 
@@ -112,12 +123,11 @@ async def test_a_sensor_that_is_unplugged_is_a_fault_and_no_alarm_of_the_room(
     async with plant(tmp_path, micropython) as room, room.board.alive():
         await plants.until(lambda: room.verdicts.get("accepted", 0) >= 2, "a heartbeat")
         room.board.feels(celsius=None)
-        while "node/room-1/sensor_fault" not in (listed := await room.alarms()):
-            assert len(room.board.said) < 60, room.board.said[-3:]
-        assert ALARM not in listed
+        assert ALARM not in await room.listed("node/room-1/sensor_fault")
         room.board.feels(celsius=24)
         while "returned" not in (listed := await room.alarms()) and "node/room-1/sensor_fault" in listed:
             assert len(room.board.said) < 120, listed
+            await asyncio.sleep(LOOK_S)
 
 
 async def test_a_reset_that_costs_what_sleep_keeps_repeats_no_number(tmp_path: Path, micropython: Path) -> None:
@@ -130,6 +140,21 @@ async def test_a_reset_that_costs_what_sleep_keeps_repeats_no_number(tmp_path: P
         assert set(room.verdicts) <= {"accepted", "resent"}
 
 
+QUIET = "import sys\ntry:\n    import main\n    main.main()\nexcept SystemExit:\n    print(sorted(sys.modules))"
+
+
+async def test_in_a_quiet_wake_nothing_that_sends_is_loaded(tmp_path: Path, micropython: Path) -> None:
+    async with plant(tmp_path, micropython, heartbeat_ms=600_000) as room:
+        async with room.board.alive():
+            await plants.until(lambda: room.verdicts.get("accepted", 0) >= 2, "a Birth and a Health")
+            wakes = len(room.board.said)
+            await plants.until(lambda: len(room.board.said) > wakes, "the end of that wake")
+        said = await room.board.run(QUIET)
+        assert "'kept'" in said
+        for name in ("exchange", "radios", "radios.wifi_udp", "stethos.envelope", "stethos.message", "sensors"):
+            assert f"'{name}'" not in said
+
+
 async def test_without_a_gateway_it_keeps_its_news_and_tells_them_later(tmp_path: Path, micropython: Path) -> None:
     async with plant(tmp_path, micropython) as room, room.board.alive():
         await plants.until(lambda: room.verdicts.get("accepted", 0) >= 2, "a heartbeat")
@@ -137,8 +162,7 @@ async def test_without_a_gateway_it_keeps_its_news_and_tells_them_later(tmp_path
         room.board.feels(celsius=31)
         await plants.until(lambda: any("pin 2 1" in said for said in room.board.said), "a lamp")
         await room.house.start_gateway()
-        while ALARM not in await room.alarms():
-            assert len(room.board.said) < 90, room.board.said[-3:]
+        await room.listed(ALARM, wakes=90)
         assert room.verdicts.get("accepted", 0) + room.verdicts.get("resent", 0) > 0
 
 
@@ -155,6 +179,30 @@ async def test_a_node_that_keeps_crashing_waits_for_somebody_with_a_cable(tmp_pa
     assert (tmp_path / "crashes").read_text() == "3"
 
 
+INSTEAD = "import sys, main; main.make_node = lambda: {}; main.main(rest=lambda s: print('awake for', s))"
+HANGS = INSTEAD.format("sys.exit(0)")
+WELL = INSTEAD.format("type('Node', (), {'step': lambda self: 1000})()")
+
+
+async def test_wakes_that_the_watchdog_ends_are_crashes_as_well(tmp_path: Path, micropython: Path) -> None:
+    board = Board(micropython, tmp_path)
+    board.feels(reset_cause=3)
+    assert ["safe mode" in await board.run(HANGS) for _ in range(3)] == [False, False, True]
+    assert "the watchdog has ended a wake" in (tmp_path / "crash.txt").read_text()
+    board.feels(reset_cause=None)
+    assert (await board.run(WELL)).endswith("deepsleep 1000\n")
+    board.feels(reset_cause=3)
+    assert "deepsleep 1000" in await board.run(WELL), "one that is over in time ends the row"
+    assert (tmp_path / "crashes").read_text() == "0"
+
+
+async def test_a_node_that_cannot_note_its_crash_sleeps_all_the_same(tmp_path: Path, micropython: Path) -> None:
+    board = Board(micropython, tmp_path)
+    (tmp_path / "crashes").mkdir()  # nothing can be written there
+    assert await board.wake() == 60_000
+    assert "not kept: crashes" in board.said[-1]
+
+
 async def test_without_a_record_of_its_numbers_it_says_nothing(tmp_path: Path, micropython: Path) -> None:
     async with plant(tmp_path, micropython) as room:
         for slot in (0, 1):
@@ -166,6 +214,5 @@ async def test_without_a_record_of_its_numbers_it_says_nothing(tmp_path: Path, m
 
 async def test_a_model_that_is_not_there_is_a_fault_of_the_node(tmp_path: Path, micropython: Path) -> None:
     async with plant(tmp_path, micropython, limits=None, model="model.cbor") as room, room.board.alive():
-        while "node/room-1/sensor_fault" not in await room.alarms():
-            assert len(room.board.said) < 60, room.board.said[-3:]
+        await room.listed("node/room-1/sensor_fault")
         assert any("model: there is no stethos_native" in said for said in room.board.said)

@@ -16,6 +16,7 @@ from tests.micropython.conftest import HERE, LIB, ROOT
 
 NODE = ROOT / "nodes" / "micropython"
 BOARD = Path(__file__).parent / "board"
+QUICK = Path(__file__).parent / "quick"
 RADIO = HERE / "radios" / "board"
 SLEPT = re.compile(r"^deepsleep (\d+)$", re.MULTILINE)
 
@@ -44,8 +45,13 @@ def cable(one: Path, other: Path) -> Iterator[None]:
 class Board:
     """`said`: what each wake has printed. `speed`: how much faster than its own clock it sleeps."""
 
-    def __init__(self, micropython: Path, folder: Path, *, speed: float = 1.0) -> None:
+    def __init__(self, micropython: Path, folder: Path, *, speed: float = 1.0, native: Path | None = None,
+                 quick: bool = False) -> None:  # fmt: skip
+        """`native`: the folder of the native module, for a node that has it. `quick`: nobody waits, time passes all the
+        same.
+        """
         self.folder = folder
+        self._first = [*([native] if native else []), *([QUICK] if quick else [])]
         self.said: list[str] = []
         self._program = micropython
         self._speed = speed
@@ -76,7 +82,7 @@ class Board:
         return int(slept[1]) if slept else None
 
     async def _python(self, *arguments: str) -> str:
-        paths = os.pathsep.join(map(str, (BOARD, RADIO, NODE, LIB, HERE)))
+        paths = os.pathsep.join(map(str, (*self._first, BOARD, RADIO, NODE, LIB, HERE)))
         process = await asyncio.create_subprocess_exec(
             str(self._program), *arguments, cwd=self.folder, env={"MICROPYPATH": paths}, stdout=-1, stderr=-1
         )

@@ -10,11 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.micropython.native.emulated import Emulated
+
 ROOT = Path(__file__).parents[3]
 BUILT = ROOT / "build" / "micropython"
 NATIVE = ROOT / "nodes" / "micropython" / "native"
 MODULE = "stethos_native.mpy"
 COMPILERS = {"x64": "gcc", "rv32imc": "riscv64-unknown-elf-gcc", "xtensawin": "xtensa-esp32-elf-gcc"}
+UNIX = (
+    "VARIANT=standard", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_SSL=0",
+    f"FROZEN_MANIFEST={NATIVE.parent / 'manifest.py'}", f"USER_C_MODULES={NATIVE.parent}",
+    "CFLAGS_EXTRA=-Wno-error -DMICROPY_PY_CRYPTOLIB=1 -DMICROPY_SSL_MBEDTLS=1", "LDFLAGS_EXTRA=-lmbedcrypto",
+)  # fmt: skip
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
@@ -46,3 +53,23 @@ def mpy(arch: str, **settings: str) -> Path:
          *(f"{name}={value}" for name, value in settings.items()))  # fmt: skip
     parts = [settings.get("OPERATORS", ""), *(f"no-{part}" for part in settings.get("WITHOUT", "").split())]
     return out / "-".join([arch, *filter(None, parts)])
+
+
+def firmware() -> Path:
+    """A unix port with the module and the node's files built in, as a firmware of one's own."""
+    build = BUILT / "unix-firmware"
+    make(BUILT / "source" / "ports" / "unix", f"BUILD={build}", *UNIX)
+    return build / "micropython"
+
+
+def board_firmware(board: Emulated) -> Path:
+    """MicroPython's qemu port for a board, with 1 MB of heap."""
+    build, port = BUILT / f"qemu-{board.board}", BUILT / "source" / "ports" / "qemu"
+    settings = list(board.settings)
+    if board.script:
+        name, knows, shall_know = board.script
+        script = BUILT / f"{board.board}.ld"
+        script.write_text((port / name).read_text().replace(knows, shall_know))
+        settings.append(f"LDSCRIPT={script}")
+    make(port, f"BOARD={board.board}", f"BUILD={build}", "FROZEN_MANIFEST=", "MICROPY_HEAP_SIZE=1048576", *settings)
+    return build / "firmware.elf"

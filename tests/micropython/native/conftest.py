@@ -13,17 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.micropython.native import built, vectors
-from tests.micropython.native.built import BUILT, MODULE, NATIVE, ROOT, make
+from tests.micropython.native.built import MODULE, ROOT
 from tests.micropython.native.emulated import BOARDS, Board
 
 HERE = Path(__file__).parent
 LIB = ROOT / "nodes" / "micropython" / "lib"
 WIRE = ROOT / "nodes" / "wire"
 SCRIPTS = (HERE.parent / "board", HERE / "board")
-UNIX = (
-    "VARIANT=standard", "MICROPY_PY_BTREE=0", "MICROPY_PY_FFI=0", "MICROPY_PY_SSL=0", "FROZEN_MANIFEST=",
-    "CFLAGS_EXTRA=-Wno-error -DMICROPY_PY_CRYPTOLIB=1 -DMICROPY_SSL_MBEDTLS=1", "LDFLAGS_EXTRA=-lmbedcrypto",
-)  # fmt: skip
 
 
 def mpy(arch: str, **settings: str) -> Path:
@@ -77,10 +73,8 @@ def run_emulated(arch: str, firmware: Path, files: Path, native: Path, script: s
 
 @pytest.fixture(scope="session")
 def unix_with_module(micropython: Path) -> Path:
-    """A unix port with the module built in, as in a firmware of one's own."""
-    build = BUILT / "unix-native"
-    make(BUILT / "source" / "ports" / "unix", f"USER_C_MODULES={NATIVE.parent}", f"BUILD={build}", *UNIX)
-    return build / "micropython"
+    """A unix port with the module and the node's files built in, as in a firmware of one's own."""
+    return built.firmware()
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +86,7 @@ def boards(micropython: Path) -> Callable[[str], Path]:
         for tool in (board.emulator, built.compiler(arch)):
             if shutil.which(tool) is None:
                 pytest.skip(f"{tool} not installed (deploy/system-packages test)")
-        build = BUILT / f"qemu-{board.board}"
-        make(BUILT / "source" / "ports" / "qemu", f"BOARD={board.board}", f"BUILD={build}", "FROZEN_MANIFEST=",
-             "MICROPY_HEAP_SIZE=1048576", *board.settings)  # fmt: skip
-        return build / "firmware.elf"
+        return built.board_firmware(board)
 
     return firmware
 

@@ -40,7 +40,7 @@ class Failed(AssertionError):
 @dataclass(frozen=True, slots=True)
 class Emulated:
     """A board of MicroPython's qemu port, the .mpy architecture of its processor, and how QEMU is called. At `memory`
-    there is RAM that the port makes no use of.
+    there is RAM that the port makes no use of. `script`: of the linker, with how much RAM it knows, and shall know.
     """
 
     board: str
@@ -49,10 +49,19 @@ class Emulated:
     machine: tuple[str, ...]
     memory: int
     settings: tuple[str, ...] = ("CFLAGS_EXTRA=-Wno-error",)
+    script: tuple[str, str, str] | None = None
 
 
 RISCV, OLDER = "riscv64-unknown-elf", "-misa-spec=2.2"
 BOARDS = {
+    "armv6m": Emulated(
+        "MICROBIT", "armv6m", "qemu-system-arm",
+        ("-machine", "microbit", "-global", "nrf51-soc.flash-size=1048576", "-global", "nrf51-soc.sram-size=16777216"),
+        0x20800000,
+        # So it takes machine code: the port leaves it to larger boards.
+        ("CFLAGS_EXTRA=-Wno-error -DMICROPY_EMIT_THUMB=1 -DMICROPY_EMIT_INLINE_THUMB=0",),
+        ("mcu/arm/nrf51.ld", "256K", "4M"),
+    ),
     "armv7m": Emulated("MPS2_AN385", "armv7m", "qemu-system-arm", ("-machine", "mps2-an385"), 0x21000000),
     "rv32imc": Emulated(
         "VIRT_RV32", "rv32imc", "qemu-system-riscv32", ("-machine", "virt", "-bios", "none"), 0x84000000,

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.micropython.native.conftest import LIB, MODULE, NATIVE, ROOT, Run, mpy
+from tests.micropython.native.built import NATIVE
+from tests.micropython.native.conftest import LIB, MODULE, ROOT, Run, mpy
 from tests.nodes.conftest import node_build  # noqa: F401
 
 pytestmark = pytest.mark.timeout(400)  # firmwares are built
 C = ROOT / "nodes" / "c_tflm"
 ARCHITECTURES = {"x64": 2, "armv6m": 4, "armv7m": 5, "armv7emsp": 7, "rv32imc": 11}
 """Numbers of py/persistentcode.h."""
-MOST_BYTES = {"x64": 43_000, "armv6m": 35_500, "armv7m": 33_000, "armv7emsp": 33_000, "rv32imc": 40_500}
+MOST_BYTES = {"x64": 46_500, "armv6m": 38_500, "armv7m": 36_000, "armv7emsp": 36_000, "rv32imc": 44_000}
 TAKES = "this firmware takes version 6.3, x64 code"
 WHY = "from stethos import native, feature_set, ccm; print(native.why, feature_set.size(1, 3), native.model)"
 

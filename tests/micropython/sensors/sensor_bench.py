@@ -186,10 +186,10 @@ def make_i2s_microphone(level_cdb=-2600, bits=16, slow_ppm=0, offset=0, **settin
     sine = tone(level_cdb, 1000, 16_000, 1 << 23)
     made = {"signal": lambda n: sine(n) + offset}
 
-    def opened():
+    def opened(rate, bits, ibuf):
         if bench.bus is not None and not bench.bus.closed:
             raise OSError(22)  # there is one already
-        bench.bus = I2S(clock, lambda n: made["signal"](n), 16_000, bits, 8000 * bits // 8, slow_ppm=slow_ppm)
+        bench.bus = I2S(clock, lambda n: made["signal"](n), rate, bits, ibuf, slow_ppm=slow_ppm)
         return bench.bus
 
     bench.sensor = i2s_microphone.Sensor(opened, bits=bits, clock=clock, **settings)

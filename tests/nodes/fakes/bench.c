@@ -6,6 +6,7 @@
 #include "backup.h"
 #include "chip.h"
 #include "chip_layout.h"
+#include "console.h"
 #include "ed25519_verify.h"
 #include "flash_ecc.h"
 #include "power.h"
@@ -381,12 +382,27 @@ static int boot(struct bench *b) {
     if (!begin(b)) {
         return BOARD_NO_CLOCK;
     }
+    const struct console console = {&b->run, &b->fake.registers, b->time, "bench", cause};
+    if (console_wanted(&console)) {
+        console_listen(&console, CONSOLE_LISTEN_MS);
+    }
     const enum board_fault fault = run_begin(&b->run, &b->fake.registers, b->time, &b->kept, cause, "bench");
     return fault != BOARD_OK ? (int)fault : 100 + (int)b->run.node.state;
 }
 
 int bench_boot(struct bench *b) {
     TRY(b, boot(b));
+}
+
+/* What firmware.c does while it blinks for want of a configuration. 0: nobody has spoken. */
+static int listen_on(struct bench *b, uint32_t ms) {
+    const struct console console = {&b->run, &b->fake.registers, b->time, "bench", RESET_SOFTWARE};
+    console_listen(&console, ms);
+    return 0;
+}
+
+int bench_console(struct bench *b, uint32_t ms) {
+    TRY(b, listen_on(b, ms));
 }
 
 static int step(struct bench *b) {

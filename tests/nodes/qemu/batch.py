@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.nodes.qemu.emulator import Processor, run
 
-END, MODEL, INPUTS, WINDOW, LEARNER, LEARN, JUDGE, SAVE, LOGARITHMS, POWERS, TRANSFORM = range(11)
+END, MODEL, INPUTS, WINDOW, LEARNER, LEARN, JUDGE, SAVE, LOGARITHMS, POWERS, TRANSFORM, SPECTROGRAM = range(12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ class Batch:
         """fft of pairs -> list of pairs."""
         self._add(TRANSFORM, np.array(values, "<i4").tobytes())
 
+    def spectrogram(self, frame: int, bands: int, corner: int, samples: np.ndarray) -> None:
+        """Feature set 4 of int16 samples [n] -> int32 rows, all in one; empty for a form that it refuses."""
+        head = struct.pack("<4H", frame, corner, bands, len(samples))
+        self._add(SPECTROGRAM, head + np.ascontiguousarray(samples, "<i2").tobytes())
+
     def ask(self, processor: Processor, program: Path, folder: Path) -> list[Answer]:
         """One start of the program. AssertionError if the program fails or writes behind its memory."""
         (folder / "batch.in").write_bytes(self._questions + struct.pack("<II", END, 0))
@@ -117,7 +122,7 @@ def _read(kind: int, answer: bytes) -> Answer:
             return list(answer)
         case 6:
             return np.frombuffer(answer, "<u4").reshape(-1, 9).tolist()
-        case 8:
+        case 8 | 11:
             return np.frombuffer(answer, "<i4").tolist()
         case 9:
             return np.frombuffer(answer, "<u8").tolist()

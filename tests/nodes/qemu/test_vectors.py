@@ -26,6 +26,18 @@ def test_features_are_those_of_the_vectors(name, runner):
     assert len(cases) > 5
 
 
+def test_spectrograms_are_those_of_the_vectors(runner):
+    cases = json.loads((FEATURES / "mel.json").read_text())["cases"]
+    batch = Batch()
+    for case in cases:
+        samples = np.frombuffer(bytes.fromhex(case["samples"]), "<i2")
+        batch.spectrogram(case["frame"], case["bands"], case["corner"], samples)
+    batch.spectrogram(96, 8, 100, np.zeros(192, np.int16))
+    *rows, refused = runner.ask(batch)
+    assert rows == [np.ravel(case["rows"]).tolist() for case in cases]
+    assert refused == []
+
+
 def test_whole_number_mathematics_is_that_of_the_vectors(runner):
     vectors = json.loads((FEATURES / "fixed.json").read_text())
     batch = Batch()

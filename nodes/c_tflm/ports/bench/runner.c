@@ -18,10 +18,13 @@
  *     kind 8  u64 numbers       i32 fixed_log2 of each
  *     kind 9  i32 numbers       u64 fixed_exp2 of each
  *     kind 10 pairs of i32      their transform, as pairs of i32
+ *     kind 11 samples: u16 frame, u16 corner, u16 bands, u16 samples, then the samples
+ *                               i32 rows of their spectrogram; nothing for a form that is refused
  */
 #include <string.h>
 
 #include "feature_set.h"
+#include "features_mel.h"
 #include "fft.h"
 #include "fixed.h"
 #include "learner.h"
@@ -167,9 +170,26 @@ static uint32_t transform(uint32_t n) {
     return n;
 }
 
+static uint32_t spectrogram(uint32_t n) {
+    static struct mel mel;
+    uint16_t head[4];
+    memcpy(head, payload, sizeof head);
+    const struct mel_form form = {.frame = head[0], .corner = head[1], .bands = (uint8_t)head[2]};
+    if (!mel_init(&mel, &form)) {
+        return 0;
+    }
+    uint32_t at = 0;
+    for (uint32_t i = sizeof head; i + form.frame <= n; i += form.frame) { /* two bytes a sample, half a frame */
+        int32_t *row = (int32_t *)(void *)(answer + at);
+        at += mel_add(&mel, (const int16_t *)(const void *)(payload + i), 1, row) ? sizeof *row * form.bands : 0;
+    }
+    return at;
+}
+
 /* By kind. */
-static uint32_t (*const answers[])(uint32_t n) = {NULL,  open_model, run_model,  compute_features, begin_learner, learn,
-                                                  judge, save,       logarithms, powers,           transform};
+static uint32_t (*const answers[])(uint32_t n) = {NULL,          open_model, run_model, compute_features,
+                                                  begin_learner, learn,      judge,     save,
+                                                  logarithms,    powers,     transform, spectrogram};
 
 static bool write_answer(int32_t file, uint32_t n) {
     const uint32_t padded = (n + 3) & ~3u;

@@ -6,16 +6,17 @@
 #include <string.h>
 
 #include "host.h"
+#include "host_model.h"
 #include "options.h"
 #include "wait.h"
 
-enum { RESET_SOFTWARE = 2, EXIT_REFUSES = 3, DRAIN_US = 5000000, DRAIN_PAUSE_MS = 200, IMAGE_MAX = 1 << 20 };
-
-struct loaded_model {
-    struct model model;
-    uint8_t *image;
-    void *memory;
-    bool broken; /* there is an image, and it was refused */
+enum {
+    RESET_POWER_ON = 0,
+    RESET_SOFTWARE = 2,
+    EXIT_REFUSES = 3,
+    DRAIN_US = 5000000,
+    DRAIN_PAUSE_MS = 200,
+    IMAGE_MAX = 1 << 20
 };
 
 static _Noreturn void give_up(const char *what, const char *why) {
@@ -37,20 +38,17 @@ static uint8_t *read_image(const char *path, size_t *size) {
     return image;
 }
 
-static void load_model(const char *path, struct loaded_model *out) {
+/* What came over the air goes before what the program was started with. */
+static void load_model(const struct options *options, const struct port *port, struct host_model *out) {
     size_t size;
-    out->image = read_image(path, &size);
-    enum model_status status = model_open(&out->model, out->image, size, NULL, 0);
-    if (status == MODEL_NO_MEMORY) {
-        out->memory = calloc(1, out->model.memory_size);
-        if (out->memory == NULL) {
-            give_up(path, strerror(errno));
-        }
-        status = model_open(&out->model, out->image, size, out->memory, out->model.memory_size);
+    host_model_close(out);
+    uint8_t *image = host_model_in_flash(port, &size);
+    const bool in_flash = image != NULL;
+    if (!in_flash && options->model != NULL) {
+        image = read_image(options->model, &size);
     }
-    out->broken = status != MODEL_OK;
-    if (out->broken) {
-        fprintf(stderr, "stethos-node: %s: %s\n", path, model_status_text(status));
+    if (image != NULL) {
+        host_model_open(out, image, size, in_flash ? options->flash : options->model);
     }
 }
 
@@ -77,13 +75,9 @@ struct outside {
     uint8_t channels;
 };
 
-/* Whoever can reach this program's files needs no signature to change them; firmware it takes from nobody. */
-static const struct image_rules RULES = {
-    .board = "host", .unsigned_stores = 1 << STORE_MODEL | 1 << STORE_CONFIG | 1 << STORE_LEARNER, .running = -1};
-
-static struct node_config configure(const struct options *options, const struct loaded_model *loaded,
+static struct node_config configure(const struct options *options, const struct host_model *loaded,
                                     struct outside *outside) {
-    const bool model = options->model != NULL && !loaded->broken;
+    const bool model = loaded->image != NULL && !loaded->broken;
     const uint8_t most = model ? loaded->model.channels : NODE_CHANNELS_MAX;
     const uint32_t samples = options->samples != 0 ? options->samples : model ? loaded->model.samples : 128;
     struct node_config config = {
@@ -94,7 +88,7 @@ static struct node_config configure(const struct options *options, const struct 
         .listen_ms = (uint16_t)options->listen_ms,
         .samples = (uint16_t)samples,
         .channels = outside->channels < most ? outside->channels : most,
-        .window_every = (uint16_t)(options->window_every_given ? options->window_every : options->model == NULL),
+        .window_every = (uint16_t)(options->window_every_given ? options->window_every : loaded->image == NULL),
         .flag_repeat = (uint16_t)options->flag_repeat,
         .model_broken = loaded->broken,
         .feature_set = (uint8_t)(options->feature_set != 0 ? options->feature_set
@@ -111,7 +105,7 @@ static struct node_config configure(const struct options *options, const struct 
         .alert = options->alert,
         .radio_min_mv = (uint16_t)options->radio_min_mv,
         .firmware_counter = options->firmware_counter,
-        .rules = &RULES,
+        .rules = &HOST_RULES,
         .updates = &NODE_UPDATES,
     };
     memcpy(config.kid, options->kid, sizeof config.kid);
@@ -131,8 +125,13 @@ static void drain(struct node *node, struct host *host) {
 }
 
 static void run(struct node *node, struct host *host, uint32_t steps) {
+    bool confirmed = false;
     while (!wait_stopped() && !host->source_ended) {
         const uint32_t sleep_ms = node_step(node);
+        if (!confirmed && node->kept->counters.acknowledged > 0) {
+            host_model_confirm(node->port);
+            confirmed = true;
+        }
         if (sleep_ms == NODE_NEVER || (steps != 0 && node->kept->counters.wakes >= steps)) {
             break;
         }
@@ -219,7 +218,8 @@ int main(int argc, char **argv) {
     static int16_t samples[NODE_SAMPLES_MAX * NODE_CHANNELS_MAX];
     static struct outside outside;
     struct options options;
-    struct loaded_model loaded = {0};
+    struct host_model loaded = {0};
+    struct node_config config;
     options_read(argc, argv, &options);
     wait_init();
     struct host host = {
@@ -228,16 +228,16 @@ int main(int argc, char **argv) {
         give_up(options.flash, strerror(errno));
     }
     const struct port port = host_port(&host);
-    if (options.model != NULL) {
-        load_model(options.model, &loaded);
-    }
     open_state(options.state, &host, &port);
     open_outside(&options, &host, &outside);
-    struct node_config config = configure(&options, &loaded, &outside);
-    struct model *model = options.model != NULL && !loaded.broken ? &loaded.model : NULL;
     host_start(&host);
+    uint8_t reset_cause = RESET_POWER_ON;
     do {
         host.restart = false;
+        load_model(&options, &port, &loaded);
+        config = configure(&options, &loaded, &outside);
+        config.reset_cause = reset_cause;
+        struct model *model = loaded.image != NULL && !loaded.broken ? &loaded.model : NULL;
         if (node_init(&node, &config, &port, model, samples, &kept) == NODE_NO_RECORD) {
             fprintf(stderr, "stethos-node: %s: no valid record; refuses to send and needs a new key\n", options.state);
         } else {
@@ -246,7 +246,7 @@ int main(int argc, char **argv) {
         if (host.restart) {
             memset(&kept, 0, sizeof kept);
             memset(&outside.learner, 0, sizeof outside.learner);
-            config.reset_cause = RESET_SOFTWARE;
+            reset_cause = RESET_SOFTWARE;
         }
     } while (host.restart);
     const bool refuses = node.state != NODE_RUNNING && !host.storage;
@@ -255,7 +255,6 @@ int main(int argc, char **argv) {
     host.operations->close(host.link);
     source_close(host.source);
     persist_file_close(&host.file);
-    free(loaded.memory);
-    free(loaded.image);
+    host_model_close(&loaded);
     return refuses ? EXIT_REFUSES : EXIT_SUCCESS;
 }

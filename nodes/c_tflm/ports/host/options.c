@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  --hardware NAME       what its Birth says (host)\n"
     "  --seed N              another machine of the same kind (0)\n"
     "  --steps N             end after so many wakes\n"
-    "  --flash FILE          its flash slots; without one nothing that is learned outlives the program\n"
+    "  --flash FILE          its flash slots: what it learns, and models that come over the air, outlive the program\n"
     "  --feature-set N       1 statistics, 2 however it is mounted, 3 slow sensors (1)\n"
     "  --short N             look at N samples first, and at the whole window unless they are plainly normal\n"
     "  --whole-every N       all the same at the whole window in every n-th wake (16)\n"

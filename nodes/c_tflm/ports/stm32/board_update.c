@@ -1,7 +1,5 @@
 #include "board_update.h"
 
-#include <string.h>
-
 #include "chip.h"
 #include "chip_layout.h"
 #include "flash.h"
@@ -10,7 +8,7 @@ static struct slots slots_of(struct board *board, enum store store) {
     return (struct slots){&BOARD_STORE, board, store};
 }
 
-static const uint8_t *payload_at(struct board *board, enum store store, uint8_t slot, uint32_t *size) {
+const uint8_t *board_payload_at(struct board *board, enum store store, uint8_t slot, uint32_t *size) {
     const struct slots slots = slots_of(board, store);
     struct slot_state state;
     slots_read(&slots, slot, &state);
@@ -21,20 +19,18 @@ static const uint8_t *payload_at(struct board *board, enum store store, uint8_t 
 /* A configuration that this chip can run; once there is one, a new one leaves the node who it is: the numbers that must
  * never repeat are this key's. */
 static bool takes_config(const struct board *board, const uint8_t *payload, uint32_t size) {
-    const struct config_page *now = &board->config;
     struct config_page page;
     if (!config_page_read(&page, payload, size) || chip_line_base(page.line) == 0) {
         return false;
     }
-    return board->used[STORE_CONFIG] < 0 || (memcmp(page.kid, now->kid, sizeof page.kid) == 0 &&
-                                             memcmp(page.secret, now->secret, sizeof page.secret) == 0);
+    return board->used[STORE_CONFIG] < 0 || config_page_same_node(&page, &board->config);
 }
 
 /* In slots_choose and update_finish: the whole image has been found to be what its manifest says. */
 static bool accepts(void *context, enum store store, uint8_t slot) {
     struct board *board = context;
     uint32_t size;
-    const uint8_t *payload = payload_at(board, store, slot, &size);
+    const uint8_t *payload = board_payload_at(board, store, slot, &size);
     switch (store) {
     case STORE_CONFIG:
         return takes_config(board, payload, size);
@@ -71,7 +67,7 @@ const uint8_t *board_payload(struct board *board, enum store store, uint32_t *si
         *size = 0;
         return NULL;
     }
-    return payload_at(board, store, (uint8_t)slot, size);
+    return board_payload_at(board, store, (uint8_t)slot, size);
 }
 
 /* One slot that is in use and has not proved itself. */

@@ -16,6 +16,9 @@ void board_rules(struct board *board);
  */
 const uint8_t *board_payload(struct board *board, enum store store, uint32_t *size, bool *refused);
 
+/* The payload of a slot that has a manifest, where it lies. */
+const uint8_t *board_payload_at(struct board *board, enum store store, uint8_t slot, uint32_t *size);
+
 /* Something in use has yet to prove itself. */
 bool board_on_trial(struct board *board);
 

@@ -23,7 +23,7 @@ static bool within_limits(const struct config_page *page) {
 
 bool config_page_read(struct config_page *out, const uint8_t *page, uint32_t size) {
     memset(out, 0, sizeof *out);
-    if (size < CONFIG_SIZE_MIN) {
+    if (size < CONFIG_SIZE_MIN || size > CONFIG_ROOM) {
         return false;
     }
     memcpy(out, page, CONFIG_SIZE_MIN);
@@ -32,4 +32,9 @@ bool config_page_read(struct config_page *out, const uint8_t *page, uint32_t siz
     }
     memcpy(out, page, out->size < sizeof *out ? out->size : sizeof *out);
     return within_limits(out);
+}
+
+bool config_page_same_node(const struct config_page *a, const struct config_page *b) {
+    const size_t at = offsetof(struct config_page, kid);
+    return memcmp((const uint8_t *)a + at, (const uint8_t *)b + at, CONFIG_IDENTITY) == 0;
 }

@@ -13,13 +13,14 @@ enum config_sensor { SENSOR_NONE, SENSOR_LSM6DSL, SENSOR_MPU6050, SENSOR_LIS2DW1
 /* How frames get to the gateway; a chip need not have all (chip.h). */
 enum config_line { LINE_USART, LINE_LPUART, LINE_MODULE, LINES };
 
-enum { CONFIG_VERSION = 1, CONFIG_TEXT = 24, CONFIG_SIZE_MIN = 88 };
+/* CONFIG_ROOM: bytes of its slot that a page may take. */
+enum { CONFIG_VERSION = 1, CONFIG_TEXT = 24, CONFIG_IDENTITY = 20, CONFIG_SIZE_MIN = 88, CONFIG_ROOM = 1024 };
 
 struct config_page {
     uint32_t magic; /* "STCF" */
     uint16_t version;
-    uint16_t size; /* of this struct */
-    uint8_t kid[4];
+    uint16_t size;  /* of this struct */
+    uint8_t kid[4]; /* with the secret, CONFIG_IDENTITY: who the node is */
     uint8_t secret[16];
     uint32_t wake_ms;
     uint32_t heartbeat_ms;
@@ -47,5 +48,8 @@ struct config_page {
 /* A page of `size` bytes. False: not of this version, or not within what the core takes. Its slot has said already that
  * it is whole. */
 bool config_page_read(struct config_page *out, const uint8_t *page, uint32_t size);
+
+/* The same id and the same secret. */
+bool config_page_same_node(const struct config_page *a, const struct config_page *b);
 
 #endif

@@ -1,6 +1,6 @@
 /* The firmware: what lies in flash becomes a node, and the node runs for ever. All state of the port is here. */
 #include "chip.h"
-#include "run.h"
+#include "console.h"
 
 enum { BLINK_MS = 200, BLINKS_EVERY_MS = 5000 };
 
@@ -24,7 +24,8 @@ static void blink(struct timebase *time, unsigned times) {
 }
 
 /* Somebody has to see to this node; the lamp says why. */
-static _Noreturn void refuse(struct timebase *time, enum board_fault fault) {
+static _Noreturn void refuse(const struct console *console, enum board_fault fault) {
+    struct timebase *time = console->time;
     chip_lamp(&REGISTERS, time == NULL);
     while (time == NULL) {
         register_wait(&REGISTERS);
@@ -32,7 +33,11 @@ static _Noreturn void refuse(struct timebase *time, enum board_fault fault) {
     for (;;) {
         blink(time, (unsigned)fault);
         run_give_way(&run);
-        time_sleep(time, BLINKS_EVERY_MS);
+        if (fault == BOARD_NO_CONFIG) {
+            console_listen(console, BLINKS_EVERY_MS);
+        } else {
+            time_sleep(time, BLINKS_EVERY_MS);
+        }
     }
 }
 
@@ -40,15 +45,19 @@ int main(void) {
     const uint8_t cause = chip_reset_cause(&REGISTERS);
     chip_start(&REGISTERS);
     struct timebase *time = time_start(&REGISTERS);
+    const struct console console = {&run, &REGISTERS, time, FIRMWARE, cause};
+    if (time != NULL && console_wanted(&console)) {
+        console_listen(&console, CONSOLE_LISTEN_MS);
+    }
     const enum board_fault fault =
         time == NULL ? BOARD_NO_CLOCK : run_begin(&run, &REGISTERS, time, &kept, cause, FIRMWARE);
     if (fault != BOARD_OK) {
-        refuse(time, fault);
+        refuse(&console, fault);
     }
     for (;;) {
         const uint32_t sleep_ms = run_step(&run);
         if (sleep_ms == NODE_NEVER) {
-            refuse(time, BOARD_NO_RECORD);
+            refuse(&console, BOARD_NO_RECORD);
         }
         time_sleep(time, sleep_ms);
     }

@@ -15,75 +15,30 @@ that of the one before (the first has 1).
 from __future__ import annotations
 
 import argparse
-import binascii
-import hashlib
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-STORE_MODEL, STORE_CONFIG = 0, 1
-SENSORS = ("none", "lsm6dsl", "mpu6050", "lis2dw12")
-LINES = ("usart", "lpuart", "module")
+from gateway.provision.stm32_config import CHIPS, LINES, SENSORS, STORE_CONFIG, STORE_MODEL, Page, slot
+from gateway.wire.image import manifest_for
+
 FEATURE_SETS = ("statistics", "invariant")
-CONFIG = struct.Struct("<4sHH4s16s4I4H2BH2BH28sH4B2x")
 WORD = 8
-SPARES = 4  # words for each mark of a slot's head
-MARKS = (b"complete", b"activate", b"confirm!")
-
-
-@dataclass(frozen=True)
-class Board:
-    """Where things lie in the flash of a board: chip_layout.h."""
-
-    name: str
-    config: int
-    model: int
-    size: int  # of a slot of the model
-    head: int  # bytes before a slot's payload
-    other: int  # from slot A to slot B
-
-
-BOARDS = {
-    "stm32l4": Board("b-l475e-iot01a", 0x0807_2000, 0x0806_0000, 0x1_0000, 0x800, 0x8_0000),
-    "stm32f4": Board("stm32f4", 0x0802_0000, 0x0806_0000, 0x2_0000, 0x200, 0x2_0000),
-}
-
-
-ANY_SLOT = 255
-
-
-def manifest_of(board: Board, store: int, payload: bytes, counter: int, place: int) -> bytes:
-    """What an image says of itself (core/image.h); not signed."""
-    return struct.pack("<4sBB2x16sII32s64x", b"STI1", store, place, board.name.encode(), counter, len(payload),
-                       hashlib.sha256(payload).digest())  # fmt: skip
-
-
-def slot(board: Board, store: int, payload: bytes, counter: int = 1) -> bytes:
-    """Slot A with a payload that is in use: manifest, its CRC, marks, then the payload."""
-    manifest = manifest_of(board, store, payload, counter, 0)
-    crc = binascii.crc32(manifest)
-    marks = b"".join(mark.ljust(WORD * SPARES, b"\xff") for mark in MARKS)
-    head = manifest + struct.pack("<II", crc, crc ^ 0xFFFF_FFFF) + marks
-    whole = head.ljust(board.head, b"\xff") + payload
-    return whole + b"\xff" * (-len(whole) % WORD)
 
 
 def configuration(options: argparse.Namespace) -> bytes:
     """The configuration: struct config_page."""
     kid, secret = map(bytes.fromhex, options.key_file.read_text(encoding="ascii").split())
-    if (len(kid), len(secret)) != (4, 16):
-        raise SystemExit(f"{options.key_file}: not a line of id and secret")
-    name = options.hardware.encode()
-    if not 1 <= len(name) <= 24:
-        raise SystemExit("--hardware: 1 to 24 bytes")
-    return CONFIG.pack(
-        b"STCF", 1, CONFIG.size, kid, secret, options.wake_ms, options.heartbeat_ms, options.baud,
-        round(options.rate * 1000), options.listen_ms, options.samples, options.window_every, options.flag_repeat,
-        options.channels, SENSORS.index(options.sensor), options.learn, LINES.index(options.line),
-        FEATURE_SETS.index(options.features) + 1, options.radio_min_mv, name, options.short_samples,
-        options.whole_every, options.alert_after, options.clear_after, options.alert_on_fault,
-    )  # fmt: skip
+    names = (
+        "wake_ms heartbeat_ms baud listen_ms samples window_every flag_repeat channels sensor learn line radio_min_mv"
+        " hardware short_samples whole_every alert_after clear_after alert_on_fault"
+    )
+    said = {name: getattr(options, name) for name in names.split()}
+    page = Page(kid=kid, secret=secret, rate_millihz=round(options.rate * 1000),
+                feature_set=FEATURE_SETS.index(options.features) + 1, **said)  # fmt: skip
+    try:
+        return page.pack()
+    except ValueError as error:
+        raise SystemExit(f"{options.key_file}, --hardware: {error}") from error
 
 
 def intel_hex(parts: dict[int, bytes]) -> Iterator[str]:
@@ -108,7 +63,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the file")
     parser.add_argument("--air", type=int, metavar="N", help="write an image that goes over the air instead")
-    parser.add_argument("--board", choices=BOARDS, required=True)
+    parser.add_argument("--board", choices=CHIPS, required=True)
     parser.add_argument("--key-file", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="model image; without one the node sends windows for training")
     parser.add_argument("--sensor", choices=SENSORS, default="lsm6dsl")
@@ -137,22 +92,22 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> None:
     """Write the file."""
     options = arguments().parse_args()
-    board = BOARDS[options.board]
-    options.hardware = options.hardware or board.name
+    chip = CHIPS[options.board]
+    options.hardware = options.hardware or chip.board
     if options.window_every is None:
         options.window_every = 0 if options.model else 1
     options.out.touch(mode=0o600)  # there is a key in it
     if options.air is not None:
         page = configuration(options)
-        options.out.write_bytes(manifest_of(board, STORE_CONFIG, page, options.air, ANY_SLOT) + page)
+        options.out.write_bytes(manifest_for(chip.board, STORE_CONFIG, page, options.air).pack() + page)
         return
     none = b"\xff" * (2 * WORD)  # what came over the air would be newer than this
-    parts = {board.config: slot(board, STORE_CONFIG, configuration(options)), board.config + board.other: none}
+    parts = {chip.config: slot(chip, STORE_CONFIG, configuration(options)), chip.config + chip.other: none}
     if options.model:
-        model = slot(board, STORE_MODEL, options.model.read_bytes())
-        if len(model) > board.size:
-            raise SystemExit(f"{options.model}: too large for its slot by {len(model) - board.size} bytes")
-        parts |= {board.model: model, board.model + board.other: none}
+        model = slot(chip, STORE_MODEL, options.model.read_bytes())
+        if len(model) > chip.size:
+            raise SystemExit(f"{options.model}: too large for its slot by {len(model) - chip.size} bytes")
+        parts |= {chip.model: model, chip.model + chip.other: none}
     options.out.write_text("\n".join(intel_hex(parts)) + "\n", encoding="ascii")
 
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "board_commit.h"
 #include "board_update.h"
 
 enum { DEADLINE_MS = 3600000 };
@@ -27,6 +28,9 @@ enum board_fault run_begin(struct run *run, const struct registers *r, struct ti
         return fault;
     }
     run->port = board_port(&run->board);
+    if (!board_settle(&run->board, &run->port, run->board.used[STORE_CONFIG])) {
+        return BOARD_NO_RECORD;
+    }
     struct model *model = open_model(run, &broken);
     if (run->board.config.line == LINE_MODULE) {
         time_pace(time, PACE_RADIO);

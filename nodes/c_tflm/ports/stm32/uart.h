@@ -18,6 +18,9 @@ struct uart {
 /* Pins and clock are the chip's business, done before (chip.h). `clock_hz` feeds the port. False: it does not start. */
 bool uart_start(const struct registers *r, struct uart *uart, uint32_t base, uint32_t clock_hz, uint32_t baud);
 
+/* Off: from here on it neither hears nor interrupts. */
+void uart_stop(const struct registers *r, const struct uart *uart);
+
 /* In the port's interrupt. */
 void uart_interrupt(const struct registers *r, struct uart *uart);
 

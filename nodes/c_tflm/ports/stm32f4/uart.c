@@ -42,3 +42,7 @@ bool uart_put(const struct registers *r, const struct uart *uart, uint8_t byte) 
 bool uart_drained(const struct registers *r, const struct uart *uart) {
     return register_until(r, uart->base + USART_SR, USART_SR_TC, USART_SR_TC, TRIES);
 }
+
+void uart_stop(const struct registers *r, const struct uart *uart) {
+    register_write(r, uart->base + USART_CR1, 0);
+}

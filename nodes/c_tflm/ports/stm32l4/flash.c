@@ -44,3 +44,7 @@ bool flash_program(const struct registers *r, uint32_t address, const uint8_t *d
     }
     return flash_end(r, done);
 }
+
+const uint8_t *flash_memory(const struct registers *r, uint32_t address) {
+    return register_memory(r, address);
+}

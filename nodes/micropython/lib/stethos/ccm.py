@@ -1,11 +1,13 @@
 """AES-CCM (RFC 3610, NIST SP 800-38C), made of the AES of MicroPython's cryptolib."""
 
 from cryptolib import aes
+from micropython import const
 
 from .keys import xor
 
-_ECB, _CBC = 1, 2
-_BLOCK = 16
+_ECB = const(1)
+_CBC = const(2)
+_BLOCK = const(16)
 
 
 def _padded(data):

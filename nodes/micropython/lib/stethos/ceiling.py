@@ -10,10 +10,12 @@ cut short may leave anything in its own slot and nothing in the other.
 import struct
 from binascii import crc32
 
-_BLOCK = 1024
-_VERSION = 1
-_MOST = 0xFFFFFFFF
-_LAYOUT = "<7IHBBI"  # little-endian, and a CRC-32 of all of it behind
+from micropython import const
+
+_BLOCK = const(1024)
+_VERSION = const(1)
+_MOST = const(0xFFFFFFFF)
+_LAYOUT = const("<7IHBBI")  # little-endian, and a CRC-32 of all of it behind
 _FIELDS = (
     "write",  # counts the writes: the higher of two valid slots is the newer
     "partial_iv_ceiling",

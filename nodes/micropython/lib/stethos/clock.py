@@ -3,10 +3,12 @@
 Sleep clocks of microcontrollers are off by up to a tenth; a node that wakes late looks lost.
 """
 
-_BASELINE_MS = 600000  # shortest stretch to measure over: a tenth of a second of delay is then 170 ppm
+from micropython import const
+
+_BASELINE_MS = const(600000)  # shortest stretch to measure over: a tenth of a second of delay is then 170 ppm
 _LONGEST_MS = 1 << 40
-_LIMIT_PPM = 100000  # a difference beyond it is not drift, and is not corrected
-_MILLION = 1000000
+_LIMIT_PPM = const(100000)  # a difference beyond it is not drift, and is not corrected
+_MILLION = const(1000000)
 
 
 def _divide(a, b):

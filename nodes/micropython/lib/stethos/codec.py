@@ -11,9 +11,18 @@ holds is a line of text like those of wire.cddl:
     ?name               the array ends here unless the message has `name`, and it is not None
 """
 
+from micropython import const
+
 _RANGES = {"u8": (0, 255), "u16": (0, 65535), "u32": (0, 0xFFFFFFFF), "u64": (0, 0xFFFFFFFFFFFFFFFF)}
-_UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _SIMPLE = 0x00, 0x20, 0x40, 0x60, 0x80, 0xE0  # major types of CBOR
-_FALSE, _TRUE, _NIL = 20, 21, 22  # with the last of them
+_UINT = const(0x00)  # major types of CBOR
+_NEGATIVE = const(0x20)
+_BYTES = const(0x40)
+_TEXT = const(0x60)
+_ARRAY = const(0x80)
+_SIMPLE = const(0xE0)
+_FALSE = const(20)  # with the last of them
+_TRUE = const(21)
+_NIL = const(22)
 
 
 def head(major, value):

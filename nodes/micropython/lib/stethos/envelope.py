@@ -3,16 +3,19 @@
 The gateway's side is gateway/wire/envelope.py. What becomes of a frame from there has the names of SPEC's table.
 """
 
-from . import ccm, codec
+from micropython import const
+
+from . import ccm, codec, native
 from .keys import xor
 from .replay import Replay
 
-_AAD = b"\x83\x68Encrypt0\x43\xa1\x01\x0a\x40"
-_PROTECTED = b"\x83\x43\xa1\x01\x0a"  # an array of three, and its first element
-_KID = b"\x04\x44"
-_PARTIAL_IV, _EPOCH = b"\x06", b"\x0a"
-_BYTES = 0x40
-_TAG = 8
+_AAD = const(b"\x83\x68Encrypt0\x43\xa1\x01\x0a\x40")
+_PROTECTED = const(b"\x83\x43\xa1\x01\x0a")  # an array of three, and its first element
+_KID = const(b"\x04\x44")
+_PARTIAL_IV = const(b"\x06")
+_EPOCH = const(b"\x0a")
+_BYTES = const(0x40)
+_TAG = const(8)
 MAX = 512
 """Bytes of the longest envelope."""
 
@@ -73,3 +76,7 @@ def open_down(keys, downlink, frame):
         downlink.epoch = epoch
         downlink.replay = Replay()
     return ("accepted", text) if downlink.replay.accept(partial_iv) else ("replayed", None)
+
+
+if native.envelope:
+    seal_up, open_down = native.envelope.seal_up, native.envelope.open_down

@@ -3,8 +3,11 @@
 Samples are an array of 16-bit numbers, interleaved: all channels of the first sample, then of the second.
 """
 
+from micropython import const
+
 STATISTICS, INVARIANT, SLOW = 1, 2, 3
-_STUCK, _SATURATED = 4, 5
+_STUCK = const(4)
+_SATURATED = const(5)
 
 
 def _module(set_):

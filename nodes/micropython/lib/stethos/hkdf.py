@@ -2,7 +2,9 @@
 
 import hashlib
 
-_BLOCK = 64  # bytes that SHA-256 takes at a time
+from micropython import const
+
+_BLOCK = const(64)  # bytes that SHA-256 takes at a time
 
 
 def hmac(key, text):

@@ -1,11 +1,14 @@
 """The keys of a node, derived from its id and its master secret (nodes/wire/SPEC.md, "Keys")."""
 
+from micropython import const
+
 from . import codec
 from .hkdf import hkdf
 
-_BYTES, _TEXT = 0x40, 0x60
-_NIL = b"\xf6"
-_AES_CCM_16_64_128 = 10
+_BYTES = const(0x40)
+_TEXT = const(0x60)
+_NIL = const(b"\xf6")
+_AES_CCM_16_64_128 = const(10)
 KEY, IV = 16, 13
 """Bytes of each."""
 

@@ -5,10 +5,7 @@ codec.py says how the lines below are read.
 
 from . import codec
 
-WIRE_VERSION = 1
 BIRTH, FLAG, WINDOW, HEALTH, ACK, COMMAND, RESULT, CHUNK, SAMPLED, LEARNER_STATE, OFFER = range(1, 12)
-DATA_MAX = 384
-"""Bytes of `data` in one message."""
 
 _UP = {
     BIRTH: "seq:u16 age:u8 wire_version:1..23 full_seq:u32 skipped:u32 reset_cause:0..23 hardware:text:1..24 "

@@ -1,6 +1,8 @@
 """Which numbers of one direction under one key have been seen: the newest and the 64 below it."""
 
-_WIDTH = 64
+from micropython import const
+
+_WIDTH = const(64)
 
 
 class Replay:

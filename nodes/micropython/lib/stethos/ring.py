@@ -6,13 +6,20 @@ given up and counted.
 
 import struct
 
+from micropython import const
+
 from . import age, codec
 
-_HEAD = "<QIHHBB"  # when it happened, seq, bytes of the rest, transmissions, type, head of the array
+_HEAD = const("<QIHHBB")  # when it happened, seq, bytes of the rest, transmissions, type, head of the array
 _SIZE = struct.calcsize(_HEAD)
-_SENDS_AT = 14
-_AROUND_DATA = 32  # bytes of a message, more than any has beside its data
-_AT_MS, _SEQ, _N, _SENDS, _TYPE, _ARRAY = range(6)
+_SENDS_AT = const(14)
+_AROUND_DATA = const(32)  # bytes of a message, more than any has beside its data
+_AT_MS = const(0)
+_SEQ = const(1)
+_N = const(2)
+_SENDS = const(3)
+_TYPE = const(4)
+_ARRAY = const(5)
 
 
 class Ring:

@@ -60,7 +60,8 @@ def outcome(bundle: Bundle, samples: Samples, labels: Sequence[Interval], hop: i
     share = np.array([faulty[at : at + length].mean() for at in starts])
     broken = np.array([sensor_fault(samples[at : at + length]) != 0 for at in starts])
     network = tflite_file.read(bundle.model)
-    errors = reference_int8.errors(network, manifest.scaling, windows(samples, length, hop, manifest.feature_set))
+    features = windows(samples, length, hop, manifest.feature_set)
+    errors = reference_int8.errors(network, manifest.scaling, features, manifest.kind, manifest.known)
     anomalous = errors > manifest.node.threshold
     normal, fault = ~broken & (share == 0.0), ~broken & (share == 1.0)
     return Outcome(

@@ -1,0 +1,125 @@
+"""`stethos collect`: windows of nodes, raw or as features, with a label, into a dataset."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway import configured
+from gateway.cli.mail import post
+from gateway.cli.options import config_option, faults_to_shell
+from gateway.core.mailbox import Order
+from gateway.store.reader import Reader
+from gateway.training.collecting import About, Collected, reports, write
+from gateway.training.dataset import DatasetBroken, Run, Writer, load
+from gateway.training.dataset_manifest import MANIFEST
+
+LOOK_S = 0.5
+MOST_AT_ONCE = 1000
+"""Windows that a node is asked for with one letter (nodes/wire/SPEC.md, "Commands")."""
+FIRST_MINUTE_S = 60.0
+"""Of a node's first run of a session: what a learner may learn from."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("nodes", nargs=-1, required=True)
+@click.option("--windows", type=click.IntRange(1, MOST_AT_ONCE), default=60, show_default=True, help="Of each node.")
+@click.option("--features", is_flag=True, help="Feature windows as nodes report them, instead of raw samples.")
+@click.option("--label", default="", help="What the machine is doing meanwhile, such as normal or loose-belt.")
+@click.option("--fault", is_flag=True, help="The label is a fault.")
+@click.option("--session", help="Recordings under the same mounting and conditions; default: the time of day.")
+@click.option("--unit", default="", help="Of the samples, such as g.")
+@click.option(
+    "--per-unit", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Steps of a sample per unit."
+)
+@click.option("--minutes", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="At most.")
+@config_option
+def collect(
+    folder: Path, nodes: tuple[str, ...], windows: int, features: bool, label: str, fault: bool, session: str | None,
+    unit: str, per_unit: float, minutes: float, config_file: Path,
+) -> None:  # fmt: skip
+    """Collect windows of NODES from the running gateway into the dataset FOLDER, or add to it.
+
+    Ctrl-C ends it early; what has come is kept.
+    """
+    if fault and not label:
+        raise click.UsageError("--fault goes with --label")
+    session = session or datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    about = About("", session, label, fault, unit, per_unit)
+    with faults_to_shell():
+        settings = configured.load_settings(config_file)
+        assets = {name: asset.name for asset in settings.asset for name in asset.nodes}
+        if strangers := [name for name in nodes if name not in assets]:
+            raise click.ClickException(f"{', '.join(strangers)}: no node of an asset in {config_file}")
+        try:
+            writer = Writer(folder, name=folder.resolve().name[:64], add=True)
+            begun = {run.node for run in _runs(folder) if run.session == session}
+        except DatasetBroken as error:
+            raise click.ClickException(str(error)) from error
+        state_dir = settings.gateway.state_dir
+        with closing(Reader.open(state_dir)) as reader:
+            after = reader.head_id()
+            for node in nodes:
+                post(state_dir, node, Order.BIRTH, None, minutes / 60)  # says what it is
+                if not features:
+                    post(state_dir, node, Order.COLLECT, windows, minutes / 60)
+            collected, lost = _follow(reader, after, nodes, windows, minutes * 60, raw=not features)
+    try:
+        runs = [
+            run
+            for node, found in collected.items() if found.pieces
+            for run in write(writer, node, found, _about(about, assets[node], first=node not in begun))
+        ]  # fmt: skip
+        if runs:
+            writer.close()
+    except DatasetBroken as error:
+        raise click.ClickException(str(error)) from error
+    for node, found in collected.items():
+        click.echo(f"{node}: {len(found.pieces)} of {windows} windows")
+    for name, count in sorted(lost.items()):
+        click.echo(f"{name}: {count}", err=True)
+    click.echo(f"{folder}: {len(runs)} runs more")
+    if any(len(found.pieces) < windows for found in collected.values()):
+        raise SystemExit(1)
+
+
+def _runs(folder: Path) -> tuple[Run, ...]:
+    """Those that are there already. Raises DatasetBroken."""
+    return load(folder).manifest.runs if (folder / MANIFEST).exists() else ()
+
+
+def _about(about: About, asset: str, *, first: bool) -> About:
+    learns = first and not about.fault
+    return replace(about, asset=asset, commission_s=FIRST_MINUTE_S if learns else 0.0)
+
+
+def _follow(
+    reader: Reader, after: int, nodes: tuple[str, ...], windows: int, limit_s: float, *, raw: bool
+) -> tuple[dict[str, Collected], Counter[str]]:
+    """Until each node has sent its windows, the time is up, or somebody presses Ctrl-C."""
+    collected = {node: Collected() for node in nodes}
+    lost: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    end_s = time.monotonic() + limit_s
+    with Progress(*columns, console=Console(stderr=True)) as progress, suppress(KeyboardInterrupt):
+        tasks = {node: progress.add_task(node, total=windows) for node in nodes}
+        while time.monotonic() < end_s:
+            for entry, report in reports(reader, after):
+                after = entry
+                found = collected.get(report.node)
+                if found and len(found.pieces) < windows:
+                    found.take(report, raw=raw, lost=lost)
+                    progress.update(tasks[report.node], completed=len(found.pieces))
+            if all(len(found.pieces) >= windows for found in collected.values()):
+                break
+            time.sleep(LOOK_S)
+    return collected, lost
