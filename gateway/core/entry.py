@@ -137,8 +137,8 @@ class Offered:
 class Learned:
     """The gateway's own learner knows what is normal at a node's place, or begins anew; no decision rests on it.
 
-    `state` is all that it knows (gateway/runtime/learning.py, learning_fused.py); `what` happened, in a word, and `told`
-    to people.
+    `state` is all that it knows (gateway/runtime/learning.py, learning_fused.py); `what` happened, in a word, and
+    `told` to people.
     """
 
     node: str
