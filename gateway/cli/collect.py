@@ -25,8 +25,6 @@ from gateway.training.dataset_manifest import MANIFEST
 LOOK_S = 0.5
 MOST_AT_ONCE = 1000
 """Windows that a node is asked for with one letter (nodes/wire/SPEC.md, "Commands")."""
-FIRST_MINUTE_S = 60.0
-"""Of a node's first run of a session: what a learner may learn from."""
 
 
 @click.command()
@@ -85,7 +83,7 @@ def collect(
         raise click.ClickException(str(error)) from error
     for node, found in collected.items():
         click.echo(f"{node}: {len(found.pieces)} of {windows} windows")
-    for name, count in sorted(lost.items()):
+    for name, count in sorted((+lost).items()):
         click.echo(f"{name}: {count}", err=True)
     click.echo(f"{folder}: {len(runs)} runs more")
     if any(len(found.pieces) < windows for found in collected.values()):
@@ -98,8 +96,7 @@ def _runs(folder: Path) -> tuple[Run, ...]:
 
 
 def _about(about: About, asset: str, *, first: bool) -> About:
-    learns = first and not about.fault
-    return replace(about, asset=asset, commission_s=FIRST_MINUTE_S if learns else 0.0)
+    return replace(about, asset=asset, teaches=first and not about.fault)
 
 
 def _follow(

@@ -87,7 +87,9 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the one who collects says of a run: see `dataset_manifest.Run`."""
+    """What the one who collects says of a run: see `dataset_manifest.Run`. `teaches`: a detector may learn from its
+    first half.
+    """
 
     asset: str
     session: str
@@ -95,7 +97,7 @@ class About:
     fault: bool = False
     unit: str = ""
     per_unit: float = 1.0
-    commission_s: float = 0.0
+    teaches: bool = False
 
 
 def reports(reader: Reader, after: int) -> Iterator[tuple[int, Report]]:
@@ -159,7 +161,7 @@ def _write(writer: Writer, node: str, collected: Collected, pieces: list[Piece],
         channels=tuple(Channel(name=n, unit=about.unit, per_unit=per_unit) for n in names[: collected.channels]),
         rate_hz=float(rate_hz),
         session=about.session,
-        commission_s=about.commission_s,
+        commission_s=float(at_s[-1]) / 2 if about.teaches else 0.0,
         feature_set=pieces[0].feature_set,
         samples=None if raw else collected.samples or None,
         breaks=breaks if raw else (),
