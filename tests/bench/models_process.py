@@ -145,13 +145,13 @@ def skab() -> Mapping[str, Figure]:
         + "; ".join(f"1 in {rate} {each}" for rate, each in rates.items())
     )
     return {
-        "skab_f1": Figure(float(found.rows.f1 or 0), "", how),
-        "skab_false_alarm_pct": Figure(float(found.rows.false_alarm_pct or 0), "%", how),
-        "skab_missed_pct": Figure(float(found.rows.missed_pct or 0), "%", how),
+        "skab_f1": Figure(round(found.rows.f1 or 0, 3), "", how),
+        "skab_false_alarm_pct": Figure(round(found.rows.false_alarm_pct or 0, 3), "%", how),
+        "skab_missed_pct": Figure(round(found.rows.missed_pct or 0, 3), "%", how),
         "skab_false_alarm_before_fault_pct": Figure(
-            float(found.before.false_alarm_pct or 0), "%", f"alarmed rows from 400 to the first faulty one; {how}"
+            round(found.before.false_alarm_pct or 0, 3), "%", f"alarmed rows from 400 to the first faulty one; {how}"
         ),
-        "skab_macro_auroc": Figure(found.auroc, "", f"mean over files; {how}"),
+        "skab_macro_auroc": Figure(round(found.auroc, 3), "", f"mean over files; {how}"),
     }
 
 
@@ -322,12 +322,12 @@ def alarms() -> Mapping[str, Figure]:
     ratio = found.static / max(found.alarmed, 1)
     return {
         "alarmed_normal_ratio_to_static": Figure(
-            ratio,
+            round(ratio, 1),
             "",
             f"{found.static} rows of static Mahalanobis with peaks over threshold, {found.alarmed} ours; {how}",
         ),
         "events_achieved_over_wanted": Figure(
-            found.events / wanted, "", f"{found.events} alarm events, {wanted:.1f} wanted, pooled; {how}"
+            round(found.events / wanted, 2), "", f"{found.events} alarm events, {wanted:.1f} wanted, pooled; {how}"
         ),
     }
 
