@@ -20,7 +20,7 @@ from gateway.core.mailbox import Order
 from gateway.store.reader import Reader
 from gateway.training.collecting import About, Collected, reports, write
 from gateway.training.dataset import DatasetBroken, Run, Writer, load
-from gateway.training.dataset_manifest import MANIFEST
+from gateway.training.dataset.manifest import MANIFEST
 
 LOOK_S = 0.5
 MOST_AT_ONCE = 1000

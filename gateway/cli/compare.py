@@ -43,8 +43,8 @@ def compare(
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise click.ClickException("the report needs matplotlib: pip install 'stethos[study]'")
-    from gateway.training import study_plain, study_report
-    from gateway.training.study import Wish, study
+    from gateway.training.study import Wish, plain, study
+    from gateway.training.study import report as study_report
 
     def say(text: str) -> None:
         click.echo(text, err=True)
@@ -65,7 +65,7 @@ def compare(
         if not made.domains:
             raise click.ClickException("nothing to compare: " + "; ".join(made.not_studied.values()))
         out.mkdir(parents=True, exist_ok=True)
-        (out / FIGURES).write_text(json.dumps(study_plain.plain(made), indent=1) + "\n", encoding="utf-8")
+        (out / FIGURES).write_text(json.dumps(plain.plain(made), indent=1) + "\n", encoding="utf-8")
         say("drawing")
         command = _command(datasets, train, without, features, seed)
         (out / REPORT).write_text(study_report.html(made, command), encoding="utf-8")
@@ -83,7 +83,7 @@ def _given(names: Sequence[str]) -> list[tuple[Dataset, str | None]]:
 
 
 def _simulated(folder: Path, say: object) -> list[Dataset]:
-    from gateway.training import study_simulated
+    from gateway.training.study import simulated as study_simulated
 
     assert callable(say)
     say("no dataset given: simulating a motor, a pump and a room")

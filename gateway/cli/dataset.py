@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gateway.cli.options import WIDE
 from gateway.training.dataset import DatasetBroken, Recording, Run, Writer, load
-from gateway.training.dataset_picture import markup, strip
+from gateway.training.dataset.picture import markup, strip
 from gateway.training.importing import ImportRefused, Wanted, formats, take_over
 
 

@@ -19,9 +19,9 @@ from gateway.config import Settings
 from gateway.core.entry import EntryKind, Report, decode
 from gateway.detectors.judged import judged
 from gateway.detectors.place import Share
-from gateway.detectors.place_normal import Floats
-from gateway.detectors.place_prior import Prior
-from gateway.detectors.place_state import StateRefused
+from gateway.detectors.place.normal import Floats
+from gateway.detectors.place.prior import Prior
+from gateway.detectors.place.state import StateRefused
 from gateway.runtime import learning_fused
 from gateway.runtime.learning import AtPlace, channels_of, loaded
 from gateway.runtime.learning_fused import View, is_fused

@@ -20,7 +20,7 @@ from gateway.store import identity
 from gateway.store.schema import JournalBroken
 from gateway.training import bundle_writer, self_test
 from gateway.training.anatomy import NotTflite
-from gateway.training.dataset_manifest import DatasetBroken
+from gateway.training.dataset.manifest import DatasetBroken
 from gateway.training.dense import Unsuitable
 from gateway.training.exporting import NoImage
 from gateway.training.held_out import Unfit

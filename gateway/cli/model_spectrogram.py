@@ -12,7 +12,7 @@ from rich.table import Table
 from gateway.cli.model_sign import faults
 from gateway.cli.options import WIDE
 from gateway.training import dataset, mobilenet, mobilenet_judge
-from gateway.training.features_mel import BANDS, FRAMES
+from gateway.training.features.mel import BANDS, FRAMES
 from gateway.training.spectrograms import Look, of
 
 

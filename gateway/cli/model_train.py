@@ -23,7 +23,7 @@ from gateway.training import calibrate as calibration
 from gateway.training.autoencoder import ARCHITECTURES
 from gateway.training.commission import Classes, Purpose
 from gateway.training.dataset import Dataset
-from gateway.training.dataset_manifest import Run
+from gateway.training.dataset.manifest import Run
 from gateway.training.dense import Progress
 from gateway.training.evaluation import NotEvaluable, View, evaluate
 from gateway.training.held_out import Choice, Lessons

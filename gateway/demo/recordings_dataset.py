@@ -12,7 +12,7 @@ import numpy as np
 from gateway.demo.recordings_part import Part
 from gateway.training import held_out, stream
 from gateway.training.dataset import Recording, load
-from gateway.training.dataset_manifest import MANIFEST, UNLABELLED
+from gateway.training.dataset.manifest import MANIFEST, UNLABELLED
 from gateway.training.features import Samples
 from gateway.training.outcome import Interval
 

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from gateway.core.entry import NO_OPINION, Body, Learned, Scored
 from gateway.core.rescore import Pending
-from gateway.detectors import feature_sets, place_state
+from gateway.detectors import feature_sets
 from gateway.detectors.judged import judged, names
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place_normal import Stuck, TooFew, cut
-from gateway.detectors.place_prior import Prior, watch
-from gateway.detectors.place_state import StateRefused, packed, unpacked
+from gateway.detectors.place import state as place_state
+from gateway.detectors.place.normal import Stuck, TooFew, cut
+from gateway.detectors.place.prior import Prior, watch
+from gateway.detectors.place.state import StateRefused, packed, unpacked
 from gateway.runtime.inbound import Places
 from gateway.runtime.learning_fused import Fusions, Judgement, is_fused
 

@@ -1,5 +1,5 @@
 """Nodes of an asset with `fused = true`: each is judged by itself and given what the others have said at about the same
-time (gateway/detectors/fusion_beside.py). Each keeps its place of its own (learning.py), with or without others.
+time (gateway/detectors/fusion/beside.py). Each keeps its place of its own (learning.py), with or without others.
 
 Nodes wake when they like, so "the same time" is one of event times: the newest Window of another node counts while it
 is no farther away than is usual between two Windows of the rarer of both, and half of that again for waking late. A
@@ -19,10 +19,10 @@ import structlog
 from numpy.typing import NDArray
 
 from gateway.core.entry import Learned
-from gateway.detectors import fusion_beside
-from gateway.detectors.fusion_beside import Beside, Others
+from gateway.detectors.fusion import beside as fusion_beside
+from gateway.detectors.fusion.beside import Beside, Others
 from gateway.detectors.place import Place
-from gateway.detectors.place_state import StateRefused, packed, unpacked
+from gateway.detectors.place.state import StateRefused, packed, unpacked
 
 VERSION = 1
 LATE = 1.5  # as in gateway/training/evaluation_fused.py

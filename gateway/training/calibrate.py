@@ -8,7 +8,7 @@ of a gateway's Bundle LiteRT's. Four thresholds follow from them, and one is in 
                   what a node and re-scoring call anomalous today
     event_3of5    the same, where an event begins with three of the last five windows
 
-An event's threshold is that of the learner (gateway/detectors/place_threshold.py): the windows in eight chunks, a
+An event's threshold is that of the learner (gateway/detectors/place/threshold.py): the windows in eight chunks, a
 Gumbel law of the largest error of each, and its quantile for the wanted number. Nothing is left out of a fit here, as
 the model has seen none of these windows.
 """
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from gateway.detectors import detector, direct, errors
 from gateway.detectors.bundle import Bundle
 from gateway.detectors.manifest import Basis, Bin, Calibration, Entry, Manifest, NodePart, Quality
-from gateway.detectors.place_threshold import EULER, LEAST_SPREAD, Limit, third_of_five
+from gateway.detectors.place.threshold import EULER, LEAST_SPREAD, Limit, third_of_five
 from gateway.training.held_out import CALIBRATE, CHECK, Rows, Unfit
 
 EVENTS_PPB = 2_000_000

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.training.dataset import Label
-from gateway.training.import_wav import pick, read, sound_run
 from gateway.training.importing import ImportRefused, Piece, Wanted, named
+from gateway.training.importing.wav import pick, read, sound_run
 
 AT_ONCE = 60
 """Clips of a run, which bounds the memory."""

@@ -17,7 +17,7 @@ from gateway.detectors.fusion import NODES, Fusion
 from gateway.detectors.place import Settings
 from gateway.training import stream
 from gateway.training.dataset import Dataset
-from gateway.training.dataset_manifest import UNLABELLED
+from gateway.training.dataset.manifest import UNLABELLED
 from gateway.training.evaluation import NotEvaluable, Track, View, usual_samples
 from gateway.training.judges import EVENTS
 from gateway.training.stream import Stream

@@ -18,7 +18,7 @@ from gateway.detectors.manifest import Channel, DataSource, Manifest
 from gateway.training import stream
 from gateway.training.commission import Normal
 from gateway.training.dataset import Dataset, DatasetBroken, Recording
-from gateway.training.dataset_manifest import Run
+from gateway.training.dataset.manifest import Run
 from gateway.training.stream import Stream
 
 FIT, CALIBRATE, CHECK = 0, 1, 2

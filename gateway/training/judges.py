@@ -16,10 +16,10 @@ from gateway.detectors import detector, direct, judged
 from gateway.detectors.bundle import Bundle
 from gateway.detectors.learner import Learner, LearnerRefused, Reply
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place_context import Contexts
-from gateway.detectors.place_kriging import Column, Kind
-from gateway.detectors.place_normal import Fit, fit
-from gateway.detectors.place_threshold import third_of_five
+from gateway.detectors.place.context import Contexts
+from gateway.detectors.place.kriging import Column, Kind
+from gateway.detectors.place.normal import Fit, fit
+from gateway.detectors.place.threshold import third_of_five
 from gateway.training.stream import Stream
 
 EVENTS = 1 / 500

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.training.dataset import Dataset, Recording, as_samples
-from gateway.training.dataset_manifest import UNLABELLED
+from gateway.training.dataset.manifest import UNLABELLED
 from gateway.training.dense import Unsuitable
-from gateway.training.features_mel import Form, spectrogram
+from gateway.training.features.mel import Form, spectrogram
 
 
 @dataclass(frozen=True, slots=True)

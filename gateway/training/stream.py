@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gateway.detectors.feature_sets import INVARIANT, NAMES
 from gateway.training.dataset import Recording, Rows, as_samples
-from gateway.training.dataset_manifest import SAMPLES_MAX, SAMPLES_MIN, UNLABELLED, Run
+from gateway.training.dataset.manifest import SAMPLES_MAX, SAMPLES_MIN, UNLABELLED, Run
 from gateway.training.features import SATURATED, STUCK, Samples, compute_all
 
 _AT_ONCE = 1024  # windows, which bounds the memory

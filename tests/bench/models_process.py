@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.detectors.fusion import Fusion
 from gateway.detectors.place import Place, Settings, Verdicts
-from gateway.detectors.place_normal import Stuck
+from gateway.detectors.place.normal import Stuck
 from gateway.training import metrics, stream
 from gateway.training.stream import Stream
 from tests.bench import baselines

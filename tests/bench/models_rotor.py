@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.feature_sets import STATISTICS
-from gateway.detectors.place_normal import CHUNKS, Floats, Normal, cut
-from gateway.detectors.place_prior import Prior, unlikely
-from gateway.training import features_principal, stream
+from gateway.detectors.place.normal import CHUNKS, Floats, Normal, cut
+from gateway.detectors.place.prior import Prior, unlikely
+from gateway.training import stream
+from gateway.training.features import principal as features_principal
 from gateway.training.metrics import auroc, clock_auroc
 from tests.bench.figures import Figure
 from tests.bench.models_vibration import share, windows

@@ -10,11 +10,10 @@ from pathlib import Path
 from gateway.detectors.feature_sets import INVARIANT, NAMES, STATISTICS
 from gateway.energy.core import FOLDER
 from gateway.energy.table import HERE
-from gateway.training import study_plain, study_report
 from gateway.training.evaluation import Figures
-from gateway.training.study import Domain, Study, Wish
+from gateway.training.study import Domain, Study, Wish, plain, report
 from gateway.training.study import study as compared
-from gateway.training.study_conditions import RAMP, SAME, SIMULATED
+from gateway.training.study.conditions import RAMP, SAME, SIMULATED
 from tests.bench import cores as measured_cores
 from tests.bench import recommend
 from tests.bench.figures import Figure
@@ -53,7 +52,7 @@ def study() -> Mapping[str, Figure]:
     made, took_s = run()
     write(made, OUT)
     found = {key: figure for domain in made.domains for key, figure in _of_domain(domain).items()}
-    for path, events in study_plain.pooled_events(made).items():
+    for path, events in plain.pooled_events(made).items():
         how = f"{COMMAND}: {path}, {events['events']} false-alarm events where {events['wanted']:.1f} were promised"
         ratio = round(events["achieved_over_wanted"] or 0.0, 2)
         found[f"study_events_achieved_over_wanted_{SHORT[path]}"] = Figure(
@@ -68,9 +67,9 @@ def study() -> Mapping[str, Figure]:
 def write(made: Study, out: Path) -> None:
     """As `stethos model compare --out` does."""
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(study_plain.plain(made), indent=1)
+    text = json.dumps(plain.plain(made), indent=1)
     (out / "figures.json").write_text(text + "\n", encoding="utf-8")
-    (out / "report.html").write_text(study_report.html(made, COMMAND), encoding="utf-8")
+    (out / "report.html").write_text(report.html(made, COMMAND), encoding="utf-8")
 
 
 def _of_domain(domain: Domain) -> dict[str, Figure]:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from gateway.detectors.feature_sets import STATISTICS
 from gateway.detectors.place import Place, Settings, Verdicts
-from gateway.detectors.place_context import Contexts
-from gateway.detectors.place_normal import Floats, cut, fit
-from gateway.detectors.place_prior import Prior
-from gateway.detectors.place_threshold import limit
-from gateway.training import features_principal, stream
+from gateway.detectors.place.context import Contexts
+from gateway.detectors.place.normal import Floats, cut, fit
+from gateway.detectors.place.prior import Prior
+from gateway.detectors.place.threshold import limit
+from gateway.training import stream
 from gateway.training.dataset import Recording
+from gateway.training.features import principal as features_principal
 from gateway.training.metrics import auroc
 from tests.bench.figures import Figure
 from tests.bench.shared_data import dataset

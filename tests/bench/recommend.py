@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.training import study_plain
-from gateway.training.study import Domain, OfPath, Study
-from gateway.training.study_conditions import CHANGED, DRIFT, MOUNTING, RAMP, SAME, SIMULATED
-from gateway.training.study_paths import BOTH, LEARNER, PATHS, PLACE, STATIC
+from gateway.training.study import Domain, OfPath, Study, plain
+from gateway.training.study.conditions import CHANGED, DRIFT, MOUNTING, RAMP, SAME, SIMULATED
+from gateway.training.study.paths import BOTH, LEARNER, PATHS, PLACE, STATIC
 from tests.bench.figures import Figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "recommend.md"
@@ -54,7 +53,7 @@ def glance(study: Study) -> str:
         [f"{TITLES[name]}: {condition}", *(_cell(domains[name].conditions[condition].paths.get(p)) for p in PATHS)]
         for name, condition in GLANCE
     ]
-    events = study_plain.pooled_events(study)
+    events = plain.pooled_events(study)
     pooled = [f"{events[path]['events']:.0f} / {events[path]['wanted']:.1f}" for path in PATHS]
     rows.append(["false-alarm events, achieved / promised, all that was recorded", *pooled])
     return _table(["", *PATHS], rows)

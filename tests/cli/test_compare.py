@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import compare as command
 from gateway.cli import main
-from gateway.training import study_simulated
+from gateway.training.study import simulated
 from tests.training.machines import machine
 
 
@@ -19,7 +19,7 @@ def stethos(*arguments: object) -> Result:
 
 
 def test_without_a_dataset_a_room_is_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_simulated, "make", lambda folder: [study_simulated.room(folder / "room")])
+    monkeypatch.setattr(simulated, "make", lambda folder: [simulated.room(folder / "room")])
     done = stethos("--out", tmp_path / "out", "--seed", "3")
     assert done.exit_code == 0, done.output
     assert "no dataset given" in done.stderr and "room: same session" in done.stderr
@@ -31,7 +31,7 @@ def test_without_a_dataset_a_room_is_simulated(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_is_simulated_is_a_dataset_with_faults(tmp_path: Path) -> None:
-    motor = study_simulated.motor(tmp_path / "motor")
+    motor = simulated.motor(tmp_path / "motor")
     assert [r.run.session for r in motor.recordings] == ["placed", "placed", "restarted", "restarted", "moved"]
     assert sum(label.fault for r in motor.recordings for label in r.run.labels) == 2
     assert motor.recordings[0].rows() == 460 * 200

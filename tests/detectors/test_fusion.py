@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors import fusion_state
 from gateway.detectors.fusion import NODES, Fusion
+from gateway.detectors.fusion import state as fusion_state
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place_state import StateRefused
+from gateway.detectors.place.state import StateRefused
 
 NODE = {"current": ["mean", "ripple"], "sound": ["loud"], "vibration": ["x", "y", "z"]}
 LEARN = 240

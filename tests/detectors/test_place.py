@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.detectors import place_state
 from gateway.detectors.place import NotFinite, Phase, Place, Settings
-from gateway.detectors.place_average import worthwhile
-from gateway.detectors.place_normal import BETWEEN, Stuck, TooFew, cut, fit
-from gateway.detectors.place_prior import Prior
-from gateway.detectors.place_state import StateRefused
+from gateway.detectors.place import state as place_state
+from gateway.detectors.place.average import worthwhile
+from gateway.detectors.place.normal import BETWEEN, Stuck, TooFew, cut, fit
+from gateway.detectors.place.prior import Prior
+from gateway.detectors.place.state import StateRefused
 
 NAMES = ("flow", "pressure", "current", "temperature")
 few = settings(max_examples=20, deadline=None)

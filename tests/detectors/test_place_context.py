@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place_context import Contexts, Interpolated, restored
-from gateway.detectors.place_kriging import Column, Kind, fitted, towards_diagonal
-from gateway.detectors.place_normal import Stuck, TooFew
-from gateway.detectors.place_state import dump, load
-from gateway.detectors.place_threshold import limit
+from gateway.detectors.place.context import Contexts, Interpolated, restored
+from gateway.detectors.place.kriging import Column, Kind, fitted, towards_diagonal
+from gateway.detectors.place.normal import Stuck, TooFew
+from gateway.detectors.place.state import dump, load
+from gateway.detectors.place.threshold import limit
 
 P = 3
 NAMES = tuple("xyz")

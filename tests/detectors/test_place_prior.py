@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors.place import Phase, Place, Settings
-from gateway.detectors.place_line import Lined, restored
-from gateway.detectors.place_normal import TooFew, cut, fit
-from gateway.detectors.place_prior import Prior, unlikely, watch
-from gateway.detectors.place_state import StateRefused
-from gateway.detectors.place_threshold import limit
-from gateway.training import features_principal
+from gateway.detectors.place.line import Lined, restored
+from gateway.detectors.place.normal import TooFew, cut, fit
+from gateway.detectors.place.prior import Prior, unlikely, watch
+from gateway.detectors.place.state import StateRefused
+from gateway.detectors.place.threshold import limit
+from gateway.training.features import principal
 
 P = 4
 NAMES = tuple("abcd")
@@ -248,8 +248,8 @@ def test_no_mount_changes_principal_energies():
     rng = np.random.default_rng(13)
     window = rng.normal(0, 1, (3, 200, 3)) * [900, 300, 120]
     turn = np.linalg.qr(rng.normal(0, 1, (3, 3)))[0]
-    plain, turned = (features_principal.principal(np.rint(w).astype(np.int16)) for w in (window, window @ turn))
-    assert plain.shape == (3, 6) and len(features_principal.names(3)) == 6
+    plain, turned = (principal.principal(np.rint(w).astype(np.int16)) for w in (window, window @ turn))
+    assert plain.shape == (3, 6) and len(principal.names(3)) == 6
     assert np.abs(plain - turned).max() < 0.01
-    louder = features_principal.principal(np.rint(window * 2).astype(np.int16))
+    louder = principal.principal(np.rint(window * 2).astype(np.int16))
     assert np.allclose(louder - plain, 1, atol=0.01)

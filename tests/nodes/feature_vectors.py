@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gateway.detectors import feature_sets
-from gateway.training import features, features_fixed
+from gateway.training import features
+from gateway.training.features import fixed
 
 FOLDER = Path(__file__).parents[2] / "nodes" / "wire" / "features"
 LOW, HIGH = -32768, 32767
@@ -97,11 +98,11 @@ def fixed_cases() -> dict[str, Any]:
     transforms = []
     for size, part in ((32, 2**30), (64, 2**30), (64, 12345)):
         before = noise(size, 2, part)
-        re, im = features_fixed.fft(before[:, 0], before[:, 1])
+        re, im = fixed.fft(before[:, 0], before[:, 1])
         transforms.append({"before": before.tolist(), "after": np.stack([re, im], axis=1).tolist()})
     return {
-        "log2": [[x, int(features_fixed.log2(np.array(x, np.uint64)))] for x in log2],
-        "exp2": [[y, features_fixed.exp2(y)] for y in exp2],
+        "log2": [[x, int(fixed.log2(np.array(x, np.uint64)))] for x in log2],
+        "exp2": [[y, fixed.exp2(y)] for y in exp2],
         "fft": transforms,
     }
 

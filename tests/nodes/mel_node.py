@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from gateway.training.features_mel import Form
+from gateway.training.features.mel import Form
 from tests.nodes.library import node_library
 
 

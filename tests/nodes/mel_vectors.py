@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.training.features_mel import Form, spectrogram
+from gateway.training.features.mel import Form, spectrogram
 from tests.nodes.feature_vectors import FOLDER, HIGH, LOW, noise
 
 FILE = FOLDER / "mel.json"

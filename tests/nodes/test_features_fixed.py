@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.training import features_fixed
+from gateway.training.features import fixed as features_fixed
 from tests.nodes import feature_vectors
 from tests.nodes.features_exact import lg, lg_truly, transform
 from tests.nodes.library import node_library

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors import scaling
-from gateway.training import features_fixed
-from gateway.training.features_mel import FRAMES, LOWEST, Form, spectrogram
+from gateway.training.features import fixed
+from gateway.training.features.mel import FRAMES, LOWEST, Form, spectrogram
 from tests.nodes import features_exact, features_mel_exact, mel_vectors
 from tests.nodes.features_mel_exact import cosine, edges_exactly, rows_exactly
 from tests.nodes.mel_node import Mel
@@ -172,7 +172,7 @@ def test_how_a_sensor_lies_is_not_in_it():
 def test_a_longer_transform_is_exact_and_right(size):
     values = np.random.default_rng(size).integers(-(2**30), 2**30, (size, 2))
     exact = [list(z) for z in features_mel_exact.transform([tuple(z) for z in values.tolist()])]
-    re, im = features_fixed.fft(values[:, 0], values[:, 1])
+    re, im = fixed.fft(values[:, 0], values[:, 1])
     assert np.stack([re, im], axis=1).tolist() == exact
     truly = np.fft.fft(values @ [1, 1j]) / size
     assert np.abs(np.array(exact) @ [1, 1j] - truly).max() < 16
@@ -181,7 +181,7 @@ def test_a_longer_transform_is_exact_and_right(size):
 
 def test_the_circle_is_the_same_everywhere():
     angles = np.arange(257)
-    assert features_fixed.cosine_of(angles).tolist() == [cosine(i) for i in angles.tolist()]
+    assert fixed.cosine_of(angles).tolist() == [cosine(i) for i in angles.tolist()]
 
 
 @settings(max_examples=60, deadline=None)

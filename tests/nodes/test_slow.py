@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors.learner import Learner, Reply, State
-from gateway.training import features_slow
+from gateway.training.features import slow as features_slow
 from tests.nodes.library import DATA, node_library
 from tests.nodes.slow_reference import ABOVE, BELOW, COLLECTIVE, CONTEXT, POINT, Channel, Slow
 

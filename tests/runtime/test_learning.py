@@ -10,7 +10,7 @@ import pytest
 from gateway.core.entry import NO_OPINION, Learned, Scored
 from gateway.core.rescore import Pending
 from gateway.detectors.feature_sets import INVARIANT
-from gateway.detectors.place_prior import Prior
+from gateway.detectors.place.prior import Prior
 from gateway.runtime.inbound import Places
 from gateway.runtime.learning import UNIT, Learners, loaded
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.training import simulator
-from gateway.training.features_mel import Form, spectrogram
+from gateway.training.features.mel import Form, spectrogram
 
 RATE_HZ = 16_000
 ROWS = 32

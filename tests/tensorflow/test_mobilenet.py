@@ -18,7 +18,7 @@ from tflite_micro.python.tflite_micro import runtime
 from gateway.detectors import errors
 from gateway.detectors.direct import Network
 from gateway.detectors.scaling import quantise
-from gateway.training.features_mel import spectrogram
+from gateway.training.features.mel import spectrogram
 from gateway.training.mobilenet_judge import by_float, by_int8, size
 from tests.nodes.mel_node import Mel
 from tests.nodes.qemu.batch import Batch

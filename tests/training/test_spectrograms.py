@@ -10,7 +10,7 @@ import pytest
 
 from gateway.training import dataset
 from gateway.training.dense import Unsuitable
-from gateway.training.features_mel import spectrogram
+from gateway.training.features.mel import spectrogram
 from gateway.training.spectrograms import Look, Spectrograms, of
 from tests.training.hummers import FAULT_S, NORMAL_S, RATE_HZ, write
 

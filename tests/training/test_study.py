@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from gateway.detectors.learner import Learner
-from gateway.training import study_conditions, study_footprint, study_plain, study_report
 from gateway.training.dataset import Channel, Dataset, Label, Rows, Run, Writer, load
 from gateway.training.evaluation import Figures
 from gateway.training.held_out import Unfit
 from gateway.training.judges import Seen, Subject
-from gateway.training.study import Study, Wish, study
-from gateway.training.study_conditions import CHANGED, DRIFT, MOUNTING, RAMP, SAME, SIMULATED
-from gateway.training.study_data import GAIN, Source, drifting, turned
-from gateway.training.study_paths import BOTH, LEARNER, PATHS, STATIC, NodeJudge, in_parts
-from gateway.training.study_ramp import RAMP_S
+from gateway.training.study import Study, Wish, report, study
+from gateway.training.study import conditions as study_conditions
+from gateway.training.study import footprint as study_footprint
+from gateway.training.study import plain as study_plain
+from gateway.training.study.conditions import CHANGED, DRIFT, MOUNTING, RAMP, SAME, SIMULATED
+from gateway.training.study.data import GAIN, Source, drifting, turned
+from gateway.training.study.paths import BOTH, LEARNER, PATHS, STATIC, NodeJudge, in_parts
+from gateway.training.study.ramp import RAMP_S
 from tests.training.machines import AXES, labels, machine
 
 
@@ -118,13 +120,13 @@ def test_json_has_every_figure_and_comes_out_the_same_again(made: Study, shaken:
 
 
 def test_the_report_needs_nothing_else(made: Study) -> None:
-    page = study_report.html(made, "stethos model compare <machine>")
+    page = report.html(made, "stethos model compare <machine>")
     assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?!#)[^\"'\s>]", page.replace("xlink:href", "href"))
     assert not re.findall(r"url\((?!#)", page) and "<script" not in page and "@import" not in page
     assert page.count("<svg") == page.count("</svg>") >= 7
     assert "stethos model compare &lt;machine&gt;" in page
     assert "changed session: one session only" in page and page.count('class="sim"') >= 6
-    assert page == study_report.html(made, "stethos model compare <machine>")
+    assert page == report.html(made, "stethos model compare <machine>")
 
 
 def readings(folder: Path, *, commission_s: float = 6000.0, fault: bool = False) -> Dataset:
