@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncua import ua
@@ -22,6 +22,7 @@ from asyncua.server.address_space import AddressSpace, MethodService
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
+from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 
@@ -29,9 +30,6 @@ from gateway.outputs.opcua import standard
 from gateway.outputs.opcua.ids import status
 from gateway.outputs.opcua.subscriptions import Count, Subscriptions
 from gateway.outputs.opcua.trust import leaf, uris_of
-
-if TYPE_CHECKING:
-    from gateway.outputs.opcua.channels import Processor
 
 CHECKED_AGAINST = "2.1.0"
 
@@ -42,7 +40,7 @@ _NOBODY = User(role=UserRole.Anonymous)
 class Caller:
     """Whose request is being processed."""
 
-    processor: Processor
+    processor: UaProcessor
     peer: str  # IP address
     certificate: bytes  # the channel's, DER, proven by its signature; b"" on a channel without security
 
