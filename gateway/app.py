@@ -74,6 +74,7 @@ class Gateway:
             self._clock,
             group_ms=settings.journal.group_ms,
             snapshot_entries=settings.journal.snapshot_entries,
+            acknowledged_learns=settings.learning.acknowledged_learns,
             heard=lambda heard: self._answers.heard(
                 heard,
                 self._decider.admission,
@@ -257,7 +258,8 @@ class Gateway:
                 self._metrics.lag.remove(name)
         for part in (*change.restart, *change.start):
             self._start(part)
-        self._decider.tune(self._settings.journal.group_ms, self._settings.journal.snapshot_entries)
+        journal, learning = self._settings.journal, self._settings.learning
+        self._decider.tune(journal.group_ms, journal.snapshot_entries, acknowledged_learns=learning.acknowledged_learns)
 
     def _refresh(self, again: bool) -> Configured | None:
         """The registry may have been changed by another process at any time, and the file before a start: a changed
@@ -290,15 +292,27 @@ class Gateway:
         if not settings.learns:
             return
         learning = importlib.import_module("gateway.runtime.learning")
-        how = configured.learning(settings)
+        lessons = configured.learning(settings)
         if self._learners:
-            self._learners.tune(*how)
+            self._learners.tune(lessons)
         else:
-            self._learners = learning.Learners(self._journal.places(), self._learn_from, *how)
+            self._learners = learning.Learners(
+                self._journal.places(), self._learn_from, lessons, self._learn_ordered, self._form
+            )
 
     def _learn_from(self, node: str) -> int:
         state = self._decider.engine.nodes.nodes.get(node)
         return state.learn_from if state else 0
+
+    def _learn_ordered(self, node: str) -> bool:
+        state = self._decider.engine.nodes.nodes.get(node)
+        return state is not None and state.learn_ordered
+
+    def _form(self, node: str) -> object:
+        """What a node's Birth says of its windows."""
+        form = importlib.import_module("gateway.detectors.place.form").Form
+        state = self._decider.engine.nodes.nodes.get(node)
+        return form(samples=state.samples, rate_millihz=state.rate_millihz) if state else form()
 
     def _knows_schedule(self, node: str) -> bool:
         state = self._decider.engine.nodes.nodes.get(node)

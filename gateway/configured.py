@@ -7,7 +7,7 @@ import importlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +17,14 @@ from gateway import config, detectors, extensions, outputs
 from gateway.config import Fault, Settings
 from gateway.core import roster
 from gateway.core.plant import Plant
+from gateway.detectors import feature_sets
 from gateway.detectors.bundle import BundleBroken
 from gateway.detectors.bundle import load as load_bundle
 from gateway.detectors.manifest import MANIFEST
 from gateway.detectors.signature import Trust
 from gateway.runtime import checks, history
 from gateway.runtime.credentials import place
+from gateway.runtime.learning_how import How, Lessons
 from gateway.runtime.reload import Makeup
 from gateway.runtime.rescoring import Model
 from gateway.store import identity
@@ -33,6 +35,7 @@ from gateway.store.schema import FILE_NAME as JOURNAL_FILE
 from gateway.store.schema import JournalBroken
 
 Table = TypeVar("Table", bound=BaseModel)
+Learned = TypeVar("Learned", config.Learning, config.AssetLearning)
 
 _WHOM_TO_TRUST = ("allow_unsigned", "trusted_keys")
 """Keys of [rescoring] that are about bundles, not about the plant."""
@@ -53,10 +56,19 @@ def load_settings(file: Path) -> Settings:
     rescoring = settings.rescoring
     if rescoring.bundles:
         rescoring = rescoring.model_copy(update={"bundles": folder / rescoring.bundles})
-    learning = settings.learning
-    if learning.fleet:
-        learning = learning.model_copy(update={"fleet": folder / learning.fleet})
-    return settings.model_copy(update={"gateway": gateway, "rescoring": rescoring, "learning": learning})
+    tables = {
+        "gateway": gateway,
+        "rescoring": rescoring,
+        "learning": _from_folder(settings.learning, folder),
+        "asset": tuple(
+            asset.model_copy(update={"learning": _from_folder(asset.learning, folder)}) for asset in settings.asset
+        ),
+    }
+    return settings.model_copy(update=tables)
+
+
+def _from_folder(learning: Learned, folder: Path) -> Learned:
+    return learning.model_copy(update={"fleet": folder / learning.fleet}) if learning.fleet else learning
 
 
 def state_dir(text: str, file: Path) -> Path:
@@ -90,15 +102,37 @@ def load_models(
     return models, broken
 
 
-def learning(settings: Settings) -> tuple[int, float, bytes, dict[str, list[str]]]:
-    """From how many windows, for how many false alarms a week, and from which fleet the gateway's learner learns, and
-    which nodes of which assets it judges together. What cannot be read is no fleet: `faults` has named it.
-    """
-    found, fleet = settings.learning, b""
-    if found.fleet is not None:
+def learning(settings: Settings) -> Lessons:
+    """How the gateway's learner learns of each node. What cannot be read is no fleet: `faults` has named it."""
+    own = {
+        node: _how(settings.learning_of(asset), asset.context_of(node))
+        for asset in settings.asset
+        for node in asset.learners
+    }
+    return Lessons(_how(settings.learning), own, settings.fused())
+
+
+def _how(found: config.Learning, context: tuple[str, ...] = ()) -> How:
+    """With a context there is no fleet, which knows of none."""
+    fleet = b""
+    if found.fleet is not None and not context:
         with suppress(OSError):
             fleet = found.fleet.read_bytes()
-    return found.windows, found.false_alarms_a_week, fleet, settings.fused()
+    return How(found.windows, found.false_alarms_a_week, fleet, context)
+
+
+def unheard(settings: Settings) -> dict[str, list[str]]:
+    """Asset -> its nodes that the gateway's learner waits for, or for whose context, and has had no Window of yet."""
+    wanted, known = settings.read(), set[str]()
+    if (settings.gateway.state_dir / JOURNAL_FILE).exists() and settings.learns:
+        learned = importlib.import_module("gateway.runtime.learning")
+        with closing(Reader.open(settings.gateway.state_dir)) as reader:
+            known = learned.heard_of(reader.places())
+    waits = {
+        asset.name: [n for n in asset.nodes if (n in asset.learners or n in wanted) and n not in known]
+        for asset in settings.asset
+    }
+    return {asset: nodes for asset, nodes in waits.items() if nodes}
 
 
 def trust(settings: Settings) -> Trust:
@@ -156,6 +190,7 @@ def faults(settings: Settings, plant: Plant, broken: Mapping[str, BundleBroken])
     return [
         *(Fault(f"asset.model {name!r}", str(error)) for name, error in broken.items()),
         *_fleet_faults(settings),
+        *_context_faults(settings),
         *checks.unreachable(settings),
         *checks.missing_files(settings),
         *checks.unaddressable(settings, extensions.output_modules(), plant),
@@ -163,16 +198,37 @@ def faults(settings: Settings, plant: Plant, broken: Mapping[str, BundleBroken])
 
 
 def _fleet_faults(settings: Settings) -> Iterator[Fault]:
-    file = settings.learning.fleet
-    if file is None or not settings.learns:
+    files = {"learning.fleet": settings.learning.fleet if settings.learns else None}
+    files |= {f"asset[{i}].learning.fleet": asset.learning.fleet for i, asset in enumerate(settings.asset)}
+    for path, file in files.items():
+        if file is None:
+            continue
+        state, prior = (importlib.import_module(f"gateway.detectors.place.{name}") for name in ("state", "prior"))
+        try:
+            prior.Prior.load(file.read_bytes())
+        except OSError as error:
+            yield Fault(path, f"{file}: {error.strerror}")
+        except state.StateRefused as error:
+            yield Fault(path, f"{file}: {error}")
+
+
+def _context_faults(settings: Settings) -> Iterator[Fault]:
+    """Nodes that are told the time of day, and have sent windows that are of no slow readings."""
+    told = {
+        node: f"asset[{i}].context"
+        for i, asset in enumerate(settings.asset)
+        for node in asset.learners
+        if config.TIME_OF_DAY in asset.context_of(node)
+    }
+    if not told or not (settings.gateway.state_dir / JOURNAL_FILE).exists():
         return
-    state, prior = (importlib.import_module(f"gateway.detectors.{name}") for name in ("place_state", "place_prior"))
-    try:
-        prior.Prior.load(file.read_bytes())
-    except OSError as error:
-        yield Fault("learning.fleet", f"{file}: {error.strerror}")
-    except state.StateRefused as error:
-        yield Fault("learning.fleet", f"{file}: {error}")
+    learned = importlib.import_module("gateway.runtime.learning_place")
+    with closing(Reader.open(settings.gateway.state_dir)) as reader:
+        sets = learned.sets_of(reader.places())
+    for node, path in told.items():
+        if node in sets and sets[node] != feature_sets.SLOW:
+            name = feature_sets.NAMES.get(sets[node], sets[node])
+            yield Fault(path, f"the time of day is for slow readings, and the windows of {node} are of features {name}")
 
 
 def makeup(settings: Settings, plant: Plant, models: Mapping[str, Model]) -> Makeup:
@@ -202,7 +258,7 @@ def _taken_over(settings: Settings) -> Iterator[tuple[str, str, object]]:
         yield "journal", key, value
     for key, value in settings.learning:
         yield "learning", key, value
-    yield "asset", "fused", settings.fused()
+    yield from (("asset", key, value) for key, value in _of_assets(settings).items())
     for key in _WHOM_TO_TRUST:
         yield "rescoring", key, getattr(settings.rescoring, key)
 
@@ -230,7 +286,18 @@ def _beside_plant(settings: Settings) -> Iterator[tuple[str, object]]:
             yield f"{path}.{key}", value
     whom = settings.rescoring.model_dump(mode="json", include=set(_WHOM_TO_TRUST))
     yield from ((f"rescoring.{key}", value) for key, value in whom.items())
-    yield "asset.fused", settings.fused()
+    yield from ((f"asset.{key}", value) for key, value in _of_assets(settings).items())
+
+
+def _of_assets(settings: Settings) -> dict[str, object]:
+    """Keys of assets that are not in the plant."""
+    own = {asset.name: asset.learning.model_dump(mode="json", exclude_none=True) for asset in settings.asset}
+    told = {node: asset.context_of(node) for asset in settings.asset for node in asset.learners}
+    return {
+        "fused": settings.fused(),
+        "learning": {name: keys for name, keys in own.items() if keys},
+        "context": {node: list(names) for node, names in told.items() if names},
+    }
 
 
 def _contents(table: BaseModel) -> dict[str, bytes]:

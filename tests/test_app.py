@@ -17,7 +17,7 @@ import pytest
 
 from gateway import app, configured, extensions
 from gateway.app import Gateway
-from gateway.core.command import Command, CommandKind
+from gateway.core.command import Command, CommandKind, Outcome
 from gateway.core.entry import Configured, EntryKind, Report, decode
 from gateway.core.update import Update
 from gateway.outputs import Gap, Host, OutputFailed, Present
@@ -372,6 +372,19 @@ async def test_an_output_that_a_reload_adds_misses_nothing_after_the_answer(
         await until(lambda: follower.told)
     first = follower.told[0]
     assert not isinstance(first, Gap) and first.event == event
+
+
+async def test_what_an_acknowledgement_lets_learn_is_taken_over_by_a_reload(config: Path, registry: Registry) -> None:
+    key, plain = registry.add("n1", now_ms=0), config.read_text()
+    config.write_text(plain + '[learning]\nacknowledged = "learn"\n')
+    acknowledged = Command(CommandKind.ACKNOWLEDGE, "me", "test", "asset/pump-1/anomaly")
+    async with running(config) as gateway:
+        await hear(config, key)
+        result = await gateway._decider.command(acknowledged)
+        assert (result.outcome, result.detail[:12]) == (Outcome.DONE, "learns anew:")
+        config.write_text(plain)
+        assert (await reload(gateway)).changed == ("learning.acknowledged: changed",)
+        assert not gateway._decider._acknowledged_learns
 
 
 async def test_an_output_that_comes_back_goes_on_where_it_was(

@@ -109,7 +109,8 @@ def test_every_key_of_every_table_is_in_the_sample_with_its_default(load: Any) -
                 continue
             assert holders, f"{'.'.join(path)}.{name} is not in the sample"
             seen += 1
-            if not field.is_required() and not list(models_in(field.annotation)) and name not in examples:
+            own = path == ("asset", "learning")  # what an asset does not say itself is none
+            if not (field.is_required() or list(models_in(field.annotation)) or name in examples or own):
                 default = json.loads(table.model_construct().model_dump_json(include={name}))[name]
                 if (path, name) != (("gateway",), "state_dir") or default == "/var/lib/stethos":
                     assert holders[0][name] == default, f"{'.'.join(path)}.{name}"
@@ -218,7 +219,71 @@ def test_only_nodes_that_learn_can_be_judged_together(load: Any, model: str, sai
         changed(fused, ('#model = ""', 'model = { pump-1-inlet = "learner", pump-1-bearing = "learner" } #'))
     )
     assert settings.fused() == {"pump-1": ["pump-1-inlet", "pump-1-bearing"]}
-    assert configured.learning(settings)[-1] == settings.fused()
+    assert configured.learning(settings).fused == settings.fused()
+
+
+LEARNS = ('#model = ""', 'model = { pump-1-inlet = "learner", pump-1-bearing = "learner" } #')
+
+
+def with_context(context: str, *changes: tuple[str, str]) -> str:
+    return changed(LEARNS, ("#context = []", f"context = {context} #"), *changes)
+
+
+def test_a_node_or_all_of_an_asset_may_have_a_context_which_is_never_the_node_itself(load: Any) -> None:
+    settings = load(with_context('["pump-1-bearing/1", "pump-1-outlet/2", "time of day"]'))
+    own = configured.learning(settings).own
+    assert own["pump-1-inlet"].context == ("pump-1-bearing/1", "pump-1-outlet/2", "time of day")
+    assert own["pump-1-bearing"].context == ("pump-1-outlet/2", "time of day")
+    assert settings.read() == {"pump-1-bearing", "pump-1-outlet"}
+    settings = load(with_context('{ pump-1-inlet = ["pump-1-outlet/1"] }'))
+    assert [how.context for how in configured.learning(settings).own.values()] == [("pump-1-outlet/1",), ()]
+    assert 'asset.context = {"pump-1-inlet": ["pump-1-outlet/1"]}' in configured.described(settings, {})
+
+
+@pytest.mark.parametrize(
+    ("context", "path", "said"),
+    [
+        ('["pump-1-outlt/1"]', "", "no node 'pump-1-outlt'; did you mean 'pump-1-outlet'?"),
+        ('{ pump-1-inlet = ["pump-1-inlet/1"] }', ".pump-1-inlet", "a node is no context of itself"),
+        ('{ pump-1-outlet = ["pump-1-inlet/1"] }', ".pump-1-outlet", 'has no model "learner"'),
+        ('{ pump-2 = ["pump-1-inlet/1"] }', ".pump-2", "no node of this asset; did you mean 'pump-1-inlet'?"),
+        ('["pump-1-outlet/1", "pump-1-outlet/1"]', "", "'pump-1-outlet/1' is there twice"),
+        ('["speed"]', "[0]", 'write it as "time of day", or as "node/1"'),
+        ('["pump-1-outlet/0"]', "[0]", "the number being that of its channel"),
+    ],
+)
+def test_a_context_that_nobody_can_tell_is_named(load: Any, context: str, path: str, said: str) -> None:
+    assert said in faults(load, with_context(context))[f"asset[0].context{path}"]
+
+
+def test_what_does_not_go_with_a_context_is_named(load: Any) -> None:
+    context = '["pump-1-outlet/1"]'
+    fused = with_context(context, ("#fused = false", "fused = true"))
+    assert "have no context" in faults(load, fused)["asset[0].context"]
+    fleet = with_context(
+        context,
+        ("#[asset.learning]", "[asset.learning]"),
+        ('\n#fleet = "/etc/stethos/pumps', '\nfleet = "/etc/stethos/pumps'),
+    )
+    assert faults(load, fleet)["asset[0].learning.fleet"] == "a fleet knows nothing of an asset's context"
+    bundle = with_context(context, ('pump-1-bearing = "learner"', 'pump-1-outlet = "big"'), ("#bundles =", "bundles ="))
+    assert faults(load, bundle)["asset[0].context"] == "the windows of pump-1-outlet go to the bundle 'big'"
+    nobody = changed(("#context = []", f"context = {context} #"))
+    assert faults(load, nobody)["asset[0].context"] == 'is for nodes with model "learner"'
+
+
+def test_an_asset_may_be_learned_otherwise_and_what_is_no_fleet_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "stethos.toml"
+    own = ("#[asset.learning]", '[asset.learning]\nwindows = 99\nfleet = "pumps.fleet"\n#')
+    file.write_text(changed(LEARNS, own, ("/var/lib/stethos", str(tmp_path / "state"))), encoding="utf-8")
+    settings = configured.load_settings(file)
+    how = configured.learning(settings).of("pump-1-inlet")
+    assert (how.windows, how.false_alarms_a_week, how.fleet) == (99, 1, b"")
+    (fault,) = configured._fleet_faults(settings)
+    assert str(fault) == f"asset[0].learning.fleet: {tmp_path / 'pumps.fleet'}: No such file or directory"
+    (tmp_path / "pumps.fleet").write_bytes(b"none")
+    assert [fault.path for fault in configured._fleet_faults(settings)] == ["asset[0].learning.fleet"]
+    assert configured.learning(settings).of("pump-1-inlet").fleet == b"none"
 
 
 def test_what_is_no_toml_is_one_fault_with_its_line(load: Any, tmp_path: Path) -> None:

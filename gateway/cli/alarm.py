@@ -56,10 +56,11 @@ def list_alarms(everything: bool, config_file: Path) -> None:
 @alarm.command()
 @click.argument("alarm_or_event")
 @click.option("-m", "--comment", default="", help="What you found, or did.")
+@click.option("--learn", is_flag=True, help="What is there now is normal from now on: gateway and nodes learn it anew.")
 @config_option
-def ack(alarm_or_event: str, comment: str, config_file: Path) -> None:
+def ack(alarm_or_event: str, comment: str, learn: bool, config_file: Path) -> None:
     """Acknowledge an alarm, named as in `alarm list` or by the number of one of its events."""
-    _command(config_file, CommandKind.ACKNOWLEDGE, alarm_or_event, comment)
+    _command(config_file, CommandKind.ACKNOWLEDGE, alarm_or_event, comment, learn=learn)
 
 
 @alarm.command()
@@ -100,12 +101,14 @@ def in_service(alarm_or_event: str, comment: str, config_file: Path) -> None:
     _command(config_file, CommandKind.IN_SERVICE, alarm_or_event, comment)
 
 
-def _command(config_file: Path, kind: CommandKind, which: str, comment: str, until_ms: int = 0) -> None:
+def _command(
+    config_file: Path, kind: CommandKind, which: str, comment: str, until_ms: int = 0, *, learn: bool = False
+) -> None:
     with faults_to_shell():
         state_dir = configured.load_settings(config_file).gateway.state_dir
         request: dict[str, Any] = {"kind": str(kind), "actor": getpass.getuser(), "comment": comment}
         request["event" if which.isdigit() else "alarm"] = int(which) if which.isdigit() else which
-        reply = control.ask(state_dir, request | {"until_ms": until_ms})
+        reply = control.ask(state_dir, request | {"until_ms": until_ms, "learn": learn})
         detail = f": {reply['detail']}" if reply["detail"] else ""
         click.echo(f"{reply['outcome']}{detail}" + (f" (event {reply['event']})" if reply["event"] else ""))
         if reply["outcome"] != Outcome.DONE:

@@ -28,7 +28,7 @@ _SETS = {name: number for number, name in NAMES.items()}
               help="So much of a dataset's first session is taken to be normal and learned from.")  # fmt: skip
 @click.option("--without", multiple=True, metavar="SESSION", help="Leave out a session; may be given again.")
 @click.option("--features", type=click.Choice(list(_SETS)),
-              help="Of samples. Default: invariant from 100 Hz on, statistics below.")  # fmt: skip
+              help="Of samples. Default: principal from 100 Hz on, statistics below.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the static model's training.")
 def compare(
     datasets: tuple[str, ...], out: Path, train: tuple[tuple[str, float], ...], without: tuple[str, ...],
@@ -67,7 +67,7 @@ def compare(
         out.mkdir(parents=True, exist_ok=True)
         (out / FIGURES).write_text(json.dumps(plain.plain(made), indent=1) + "\n", encoding="utf-8")
         say("drawing")
-        command = _command(datasets, train, without, features, seed)
+        command = _command(datasets, out, train, without, features, seed)
         (out / REPORT).write_text(study_report.html(made, command), encoding="utf-8")
     click.echo(f"{out / REPORT}, {out / FIGURES}")
 
@@ -91,10 +91,11 @@ def _simulated(folder: Path, say: object) -> list[Dataset]:
 
 
 def _command(
-    datasets: Sequence[str], train: Sequence[tuple[str, float]], without: Sequence[str], features: str | None, seed: int
-) -> str:
-    """The words that make the same study again; datasets by their last names."""
-    words = ["stethos", "model", "compare", *(Path(name).name for name in datasets)]
+    datasets: Sequence[str], out: Path, train: Sequence[tuple[str, float]], without: Sequence[str],
+    features: str | None, seed: int,
+) -> str:  # fmt: skip
+    """The words that make the same study again, where this was made."""
+    words = ["stethos", "model", "compare", *datasets, "--out", str(out)]
     for name, seconds in train:
         words += ["--train-s", name, f"{seconds:g}"]
     for session in without:

@@ -19,6 +19,8 @@ from gateway.training.dataset import DatasetBroken, Recording, Run, Writer, load
 from gateway.training.dataset.picture import markup, strip
 from gateway.training.importing import ImportRefused, Wanted, formats, take_over
 
+_LARGE = 20 << 20  # bytes that take a CSV some seconds
+
 
 @click.group()
 def dataset() -> None:
@@ -35,7 +37,13 @@ def _unit(_: click.Context, __: click.Parameter, told: str) -> str:
     return told
 
 
-@dataset.command("import")
+_EXAMPLES = """\b
+stethos dataset import csv pump.csv --into pump --time at --label anomaly --units g
+stethos dataset import wav fan.wav --into fan --labels what-i-heard.csv
+stethos dataset import mimii 6_dB_fan --into fan --channels 1"""
+
+
+@dataset.command("import", epilog=_EXAMPLES)
 @click.argument("form", metavar="FORMAT", type=click.Choice(formats()))
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--into", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder, new or there.")
@@ -51,6 +59,8 @@ def _unit(_: click.Context, __: click.Parameter, told: str) -> str:
 @click.option("--per-unit", type=click.FloatRange(min=0, min_open=True), help="16-bit steps a unit; default: as fits.")
 @click.option("--rate-hz", type=click.FloatRange(min=0, min_open=True), help="Rows a second; default: of the times.")
 @click.option("--context", callback=_names, help="csv: columns of what is known then, such as speed.")
+@click.option("--hour", is_flag=True, help="csv: the time of day is a context: of rooms and other slow readings.")
+@click.option("--counters", callback=_names, help="csv: channels that are meters, such as energy: read as their steps.")
 @click.option("--time", help="csv: column of time.")
 @click.option("--time-unit", callback=_unit, default="s", show_default=True,
               help="s, ms, us, iso, clock (HH:MM:SS), or the form of a date such as %d.%m.%Y %H:%M:%S.")  # fmt: skip
@@ -72,15 +82,11 @@ def take(
     form: str, sources: tuple[Path, ...], into: Path, name: str | None, licence: str, normal: tuple[str, ...],
     **wanted: Any,
 ) -> None:  # fmt: skip
-    r"""Take recordings over into a dataset, each SOURCE a run or, of a collection of clips, a folder.
-
-    \b
-    stethos dataset import csv pump.csv --into pump --time at --label anomaly --units g
-    stethos dataset import wav fan.wav --into fan --labels what-i-heard.csv
-    stethos dataset import mimii 6_dB_fan --into fan --channels 1
-    """
+    """Take recordings over into a dataset, each SOURCE a run or, of a collection of clips, a folder."""
     about = Wanted(**wanted | ({"normal": normal} if normal else {}))
     source = ", ".join(s.name for s in sources)[:2000]
+    if (size := sum(s.stat().st_size for s in sources if s.is_file())) > _LARGE:
+        click.echo(f"reading {size >> 20} MB", err=True)
     try:
         out = Writer(into, name=name or into.resolve().name[:64] or "dataset", licence=licence, source=source, add=True)
         for run in take_over(form, sources, about, out):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -17,19 +18,30 @@ from gateway.cli.learner_node import merge_nodes, pull
 from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.config import Settings
 from gateway.core.entry import EntryKind, Report, decode
+from gateway.detectors import feature_sets
 from gateway.detectors.judged import judged
 from gateway.detectors.place import Share
 from gateway.detectors.place.normal import Floats
 from gateway.detectors.place.prior import Prior
 from gateway.detectors.place.state import StateRefused
 from gateway.runtime import learning_fused
-from gateway.runtime.learning import AtPlace, channels_of, loaded
-from gateway.runtime.learning_fused import View, is_fused
+from gateway.runtime.learning_context import Readings
+from gateway.runtime.learning_fused import View
+from gateway.runtime.learning_place import AtPlace, is_place
 from gateway.store.reader import Reader
+from gateway.wire import age
 from gateway.wire.messages import Features
 
 LOOK_BACK = 20_000
 """Entries among which the newest window of a node is looked for."""
+
+
+class Heard(NamedTuple):
+    """A window of a node."""
+
+    node: str
+    event_ms: int
+    features: Features
 
 
 @click.group()
@@ -44,19 +56,34 @@ learner.add_command(merge_nodes)
 @learner.command(name="list")
 @config_option
 def list_places(config_file: Path) -> None:
-    """Each node's place: whether it learns or watches, and how far it has drifted."""
-    with faults_to_shell(), closing(_reader(config_file)) as reader:
-        places, views = _places(reader), _views(reader, configured.load_settings(config_file))
-    table = Table("node", "state", "windows", "drift", "alarm", "since entry", *(["judged"] if views else []))
-    for node, at in sorted(places.items()):
-        state = "learns" if at.learns else "watches"
-        drift = "" if np.isnan(at.place.drift) else f"{at.place.drift:.0%}"
-        view = views.get(node)
-        stands = view.beside.alarm if view and view.judges else at.place.memory and at.place.memory.alarm
-        alarm = "stands" if stands and stands.latched else ""
-        judged_how = [view.given() if view and view.judges else ""] if views else []
-        table.add_row(node, state, str(len(at.rows) or at.judged), drift, alarm, str(at.since), *judged_how)
+    """Each node's place: whether it learns or watches, how far it has drifted, and what it is told of its machine."""
+    with faults_to_shell():
+        settings = configured.load_settings(config_file)
+        with closing(Reader.open(settings.gateway.state_dir)) as reader:
+            places, views = _places(reader), _views(reader, settings)
+    told = any(asset.context_of(node) for asset in settings.asset for node in asset.learners)
+    more = [name for name, there in (("context", told), ("judged", views)) if there]
+    table = Table("node", "state", "windows", "drift", "alarm", "since entry", *more)
+    for node in sorted({*places, *(node for asset in settings.asset for node in asset.learners)}):
+        at, view = places.get(node), views.get(node)
+        if at is None:
+            table.add_row(node, "waits for its first window", "0", *[""] * (3 + len(more)))
+            continue
+        own = {"context": _context(at), "judged": view.given() if view and view.judges else ""}
+        table.add_row(node, *_state(at, view), str(at.since), *(own[name] for name in more))
     Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _state(at: AtPlace, view: View | None) -> tuple[str, str, str, str]:
+    """What a place is at, its windows, its drift, and whether an alarm stands."""
+    drift = "" if np.isnan(at.place.drift) else f"{at.place.drift:.0%}"
+    stands = view.beside.alarm if view and view.judges else at.place.memory and at.place.memory.alarm
+    alarm = "stands" if stands and stands.latched else ""
+    return "learns" if at.learns else "watches", _windows(at), drift, alarm
+
+
+def _context(at: AtPlace) -> str:
+    return "; ".join(at.contexts_of()) if at.place.known else ", ".join(at.context)
 
 
 @learner.command()
@@ -64,25 +91,58 @@ def list_places(config_file: Path) -> None:
 @config_option
 def show(node: str, config_file: Path) -> None:
     """What each feature of a node's newest window has to do with its score, the most first."""
-    with faults_to_shell(), closing(_reader(config_file)) as reader:
-        at = _places(reader).get(node)
-        if at is None:
-            raise click.ClickException(f"{node}: nothing has been learned at its place")
-        view = _views(reader, configured.load_settings(config_file)).get(node)
-        newest = _newest(reader, [node, *(view.others if view else [])])
+    with faults_to_shell():
+        settings = configured.load_settings(config_file)
+        with closing(Reader.open(settings.gateway.state_dir)) as reader:
+            at, view = _places(reader).get(node), _views(reader, settings).get(node)
+            if at is None:
+                raise click.ClickException(_unheard(node, settings))
+            others = [*(view.others if view else ()), *(name.split("/")[0] for name in at.context)]
+            windows = _windows_of(reader, [node, *others])
     if at.place.known is None:
         raise click.ClickException(f"{node}: still learns, {len(at.rows)} windows so far")
-    if node not in newest:
+    rows = {window.node: _row(window.features) for window in windows}
+    if node not in rows:
         raise click.ClickException(f"{node}: no window of it among the newest {LOOK_BACK} entries")
-    rows = {name: _row(features) for name, features in newest.items()}
     console = Console(width=None if sys.stdout.isatty() else WIDE)
-    console.print(_shares("by itself" if view else "", at.place.explain(rows[node])))
+    given = _given(node, at, windows, console)
+    console.print(_shares("by itself" if view else "", at.place.explain(rows[node], given)))
     if view and view.judges:
-        others = {other: rows[other] for other in view.said or () if other in rows}
-        choice, shares = view.beside.explain(rows[node], others)
+        beside = {other: rows[other] for other in view.said or () if other in rows}
+        choice, shares = view.beside.explain(rows[node], beside)
         if choice:
             console.print(_shares(f"given {', '.join(choice)}", shares))
-        console.print(f"Judged {view.given()}; what it is by itself and what it is given others count half each.")
+        console.print(f"Judged {view.given()}; what it is by itself counts one, what it is given the others two.")
+
+
+def _unheard(node: str, settings: Settings) -> str:
+    """Why nothing has been learned at a node's place."""
+    if any(node in asset.learners for asset in settings.asset):
+        return f"{node}: waits for its first window"
+    return f"{node}: nothing has been learned at its place"
+
+
+def _given(node: str, at: AtPlace, windows: Sequence[Heard], console: Console) -> Floats | None:
+    """Says what the machine was doing at a node's newest window, and gives what its place is told of that."""
+    if not at.context:
+        return None
+    readings, context, missing = Readings(), np.zeros(0), list[str]()
+    for window in windows:
+        readings.heard(*window)
+        if window.node == node:
+            context, missing = readings.about(node, window.event_ms, at.context)
+    if missing:
+        raise click.ClickException(f"{node}: its newest window is without {', '.join(missing)}, so nobody judges it")
+    values = ", ".join(f"{name} {value:g}" for name, value in zip(at.context, context.tolist(), strict=True))
+    console.print(f"{values} ({'; '.join(at.contexts_of())})")
+    return at.given(context)
+
+
+def _windows(at: AtPlace) -> str:
+    """Learned, or judged since; and those that are not learned from."""
+    passed = f", {at.passed} not, which the node calls anomalous" if at.learns and at.passed else ""
+    without = f", {at.without} not, for want of its context" if at.without else ""
+    return f"{len(at.rows) if at.learns else at.judged}{passed}{without}"
 
 
 def _shares(title: str, shares: list[Share]) -> Table:
@@ -138,7 +198,7 @@ def _reader(config_file: Path) -> Reader:
 
 
 def _places(reader: Reader) -> dict[str, AtPlace]:
-    return {node: loaded(state) for node, state in reader.places().items() if not is_fused(node)}
+    return {node: AtPlace.loaded(state) for node, state in reader.places().items() if is_place(node)}
 
 
 def _views(reader: Reader, settings: Settings) -> dict[str, View]:
@@ -149,17 +209,19 @@ def _views(reader: Reader, settings: Settings) -> dict[str, View]:
 
 
 def _row(features: Features) -> Floats:
-    channels = channels_of(features.feature_set, len(features.values))
+    channels = feature_sets.channels(features.feature_set, len(features.values))
     return np.asarray(judged(features.feature_set, channels, [features.values])[0])
 
 
-def _newest(reader: Reader, nodes: Sequence[str]) -> dict[str, Features]:
-    """The newest window of each."""
-    found: dict[str, Features] = {}
+def _windows_of(reader: Reader, nodes: Collection[str]) -> list[Heard]:
+    """Of these nodes among the newest entries, in order."""
+    found = []
     for row in reader.read(max(reader.head_id() - LOOK_BACK, 0), LOOK_BACK):
         if row.kind == EntryKind.REPORT:
             report = decode(row.kind, row.version, row.body)
             if isinstance(report, Report) and report.node in nodes:
-                features = getattr(report.message, "features", None)
-                found |= {report.node: features} if features else {}
+                message = report.message
+                if features := getattr(message, "features", None):
+                    event_ms = min(report.received_ms, row.at_ms) - age.decode(message.age)
+                    found.append(Heard(report.node, event_ms, features))
     return found

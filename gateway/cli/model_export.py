@@ -37,6 +37,8 @@ def export(bundle: Path, form: str, out: Path | None, node: str, asset: str) -> 
             click.echo(f"{file}: {len(found.model)} bytes; without scaling and threshold, which are in bundle.json")
             return
         self_test.check(found)
+        if strangers := _strangers(found, node, asset):
+            click.echo(f"warning: {found.name} has no threshold for {strangers}: this is the one for any", err=True)
         image = exporting.image(found, node, asset)
         if form == "c-header":
             file = out or Path(f"{found.name}.h")
@@ -47,6 +49,13 @@ def export(bundle: Path, form: str, out: Path | None, node: str, asset: str) -> 
         file.write_bytes(image)
         click.echo(f"{file}: an image of {len(image)} bytes")
         click.echo(_LOADING.format(file=file.name, keys=_node_json(found, file.name)))
+
+
+def _strangers(bundle: Bundle, node: str, asset: str) -> str:
+    """Which of the two no threshold was calibrated for."""
+    table = bundle.manifest.calibration.table if bundle.manifest.calibration else ()
+    wanted = (("node", node, {entry.node for entry in table}), ("asset", asset, {entry.asset for entry in table}))
+    return " and ".join(f"{noun} {name!r}" for noun, name, there in wanted if name and name not in there)
 
 
 def _node_json(bundle: Bundle, file: str) -> str:

@@ -45,6 +45,12 @@ def _manifest(bundle: Bundle) -> Iterator[str]:
         f"features: {feature_sets.NAMES[m.feature_set]} (set {m.feature_set}), {m.features} of {m.samples} samples at "
         f"{m.rate_millihz / 1000:g} Hz"
     )
+    if m.spectrogram is not None:
+        look = m.spectrogram
+        yield (
+            f"looks at a spectrogram: {look.rows} rows of {look.bands} bands, frames of {look.frame} samples, channel "
+            f"{look.channel}, {look.samples} samples in all"
+        )
     for channel in m.channels:
         yield f"channel {channel.name}: in {channel.unit}"
     unseen = [str(i) for i, (_, multiplier, _) in enumerate(m.scaling) if multiplier == 0]

@@ -14,6 +14,7 @@ from gateway import configured
 from gateway.cli.options import DEFAULT_CONFIG, config_option, faults_to_shell
 from gateway.detectors import detector, direct
 from gateway.detectors.bundle import ANY, Bundle, BundleBroken, load
+from gateway.detectors.manifest import MANIFEST
 from gateway.detectors.node_library import LibraryMissing
 from gateway.detectors.signature import Trust, key_id
 from gateway.store import identity
@@ -43,8 +44,11 @@ def faults() -> Iterator[None]:
             yield
         except direct.Refused as error:
             raise click.ClickException(f"the node's engine refuses the model: {error}") from error
-        except (BundleBroken, DatasetBroken, Unfit, Unsuitable, NotTflite, NoImage, LibraryMissing, OSError) as error:
+        except (BundleBroken, DatasetBroken, Unfit, Unsuitable, NotTflite, NoImage, LibraryMissing) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
 
 
 def signing_key(key: Path | None, config_file: Path) -> Ed25519PrivateKey:
@@ -76,7 +80,10 @@ def finish(bundle: Bundle, key: Ed25519PrivateKey | None) -> None:
 def keygen(file: Path) -> None:
     """Make a key that signs bundles in FILE, and print what gateways that are to trust it are told."""
     with faults():
-        made = identity.generate(file)
+        try:
+            made = identity.generate(file)
+        except FileExistsError as error:
+            raise click.ClickException(f"{file}: is there already, and a key is not written over") from error
     click.echo(f"{file}: key {key_id(made.public_key)}; whoever reads this file can sign in your name")
     click.echo(f'trusted_keys = ["{made.public_key.hex()}"]')
 
@@ -101,6 +108,8 @@ def verify(bundle: Path, public: str | None, config_file: Path) -> None:
     """Tell whether the gateway takes BUNDLE, and whether a node's engine computes what it says."""
     with faults():
         found = load(bundle, _trust(public, config_file))
+        if found.name != bundle.resolve().name:
+            raise BundleBroken(bundle / MANIFEST, f"is the bundle {found.name!r}, not {bundle.resolve().name!r}")
         self_test.check(found)
         detector(found)
     whose = f"signed by {key_id(found.signed_by)}" if found.signed_by else "not signed, and taken all the same"

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.model_sign import faults
+from gateway.cli.model_sign import faults, finish, signing_key, signing_options
 from gateway.cli.options import WIDE
-from gateway.training import dataset, mobilenet, mobilenet_judge
+from gateway.training import dataset, mobilenet, mobilenet_judge, spectrogram_bundle
 from gateway.training.features.mel import BANDS, FRAMES
 from gateway.training.spectrograms import Look, of
 
@@ -35,9 +35,25 @@ from gateway.training.spectrograms import Look, of
     "--steps", type=click.IntRange(1, 10**6), default=mobilenet.Plan().steps, show_default=True, help="Batches."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also a bundle for nodes; its threshold is from windows that the network does not learn from then.",
+)
+@click.option("--known", default="", help="Of the bundle: the asset that its node is on. Default: any of them.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.001,
+    show_default=True,
+    help="Of the bundle: wanted share of false alarms among normal windows.",
+)
+@click.option("--generation", type=click.IntRange(0, 23), default=1, show_default=True, help="As nodes announce it.")
+@signing_options
 def spectrogram(
     data: Path, out: Path, channel: str, frame: str, bands: int, rows: int, corner_hz: float, width: float,
-    steps: int, seed: int,
+    steps: int, seed: int, bundle: Path | None, known: str, rate: float, generation: int, key: Path | None,
+    unsigned: bool, config_file: Path,
 ) -> None:  # fmt: skip
     """Train a MobileNetV2-like classifier of the assets in DATASET on spectrograms of their commissioning, and write it
     as float and as int8 .tflite, for a node that computes feature set 4. How little it holds a window for its own asset
@@ -46,13 +62,22 @@ def spectrogram(
     with faults():
         if not mobilenet.available():
             raise click.ClickException(str(mobilenet.NoTensorFlow()))
-        seen = of(dataset.load(data), Look(int(frame), bands, rows, channel, corner_hz))
+        signer = None if unsigned or bundle is None else signing_key(key, config_file)
+        loaded, look = dataset.load(data), Look(int(frame), bands, rows, channel, corner_hz)
+        seen = of(loaded, look)
+        learn = seen.learn if bundle is None else spectrogram_bundle.fitted(seen)
         trained = mobilenet.train(
-            seen.x[seen.learn], seen.label[seen.learn], seen.names, seed,
+            seen.x[learn], seen.label[learn], seen.names, seed,
             mobilenet.Architecture(width=width), mobilenet.Plan(steps=steps),
         )  # fmt: skip
         found, takes = mobilenet_judge.figures(trained, seen), mobilenet_judge.size(trained)
         mobilenet_judge.write(out, trained, seen, found, takes)
+        if bundle is not None:
+            purpose = spectrogram_bundle.Purpose(
+                bundle.name, known, rate, seed, generation=generation, licence=loaded.manifest.licence or "none given",
+                created_from=f"stethos model spectrogram {loaded.name}",
+            )  # fmt: skip
+            finish(spectrogram_bundle.make(bundle, loaded, seen, look, trained, purpose), signer)
     table = Table("asset", "normal", "faulty", "AUROC float", "AUROC int8")
     for row in found:
         areas = ("" if area is None else f"{area:.3f}" for area in (row.auroc_float, row.auroc_int8))

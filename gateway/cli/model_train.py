@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import click
 from rich.console import Console
@@ -15,45 +15,66 @@ from rich.table import Table
 
 from gateway.cli.model_sign import bundle_argument, faults, finish, signing_key, signing_options
 from gateway.cli.options import WIDE
-from gateway.detectors import feature_sets
+from gateway.cli.progress import shown
+from gateway.detectors import feature_sets, signature
 from gateway.detectors.bundle import ANY, Bundle, load
 from gateway.detectors.manifest import NAME, Basis, Bin, Calibration
-from gateway.training import bundle_writer, commission, dataset, held_out, stream
+from gateway.training import bundle_writer, commission, conditions, dataset, held_out, slow, stream
 from gateway.training import calibrate as calibration
 from gateway.training.autoencoder import ARCHITECTURES
 from gateway.training.commission import Classes, Purpose
 from gateway.training.dataset import Dataset
 from gateway.training.dataset.manifest import Run
 from gateway.training.dense import Progress
-from gateway.training.evaluation import NotEvaluable, View, evaluate
+from gateway.training.evaluation import evaluate
 from gateway.training.held_out import Choice, Lessons
 from gateway.training.judges import BundleJudge
+from gateway.training.view import NotEvaluable, View
 
 _SETS = {name: number for number, name in feature_sets.NAMES.items()}
 CLASSIFIER = "classifier"
 _METRICS = ("auroc", "auprc", "f1", "false_alarm_pct", "missed_pct", "alarmed_pct", "clock_auroc")
 """Of gateway.training.evaluation.Figures: what a Bundle keeps of its evaluation."""
 
+_MISSED_PCT = 50.0
+
 dataset_argument = click.argument("data", metavar="DATASET", type=click.Path(path_type=Path, file_okay=False))
 
 
-def _named_rightly(_: click.Context, __: click.Parameter, folder: Path) -> Path:
+def _named_rightly(context: click.Context, _: click.Parameter, folder: Path) -> Path:
     if not re.fullmatch(NAME, folder.name):
         raise click.BadParameter(f"{folder.name!r} cannot be a bundle's name: a to z, 0 to 9 and -, up to 64 of them")
+    if (folder / signature.FILE).exists() and not context.meta.get(_FORCED):
+        raise click.ClickException(f"{folder}: a signed bundle is here already; --force writes over it")
     return folder
 
 
-out_option = click.option(
-    "--out", callback=_named_rightly, type=click.Path(path_type=Path, file_okay=False), required=True,
-    help="The bundle's folder; its name is the folder's.",
-)  # fmt: skip
+def _forced(context: click.Context, _: click.Parameter, force: bool) -> None:
+    context.meta[_FORCED] = force
+
+
+_FORCED = f"{__name__}.force"
+
+
+def out_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--out and --force."""
+    out = click.option(
+        "--out", callback=_named_rightly, type=click.Path(path_type=Path, file_okay=False), required=True,
+        help="The bundle's folder; its name is the folder's.",
+    )  # fmt: skip
+    force = click.option(
+        "--force", callback=_forced, is_flag=True, is_eager=True, expose_value=False, help="Over a signed bundle."
+    )
+    return out(force(command))
+
+
 node_option = click.option("--node", "nodes", multiple=True, help="Only this node's runs; may be given again.")
 session_option = click.option("--session", "sessions", multiple=True, help="Only this session's; may be given again.")
 
 
 @click.command()
 @dataset_argument
-@out_option
+@out_options
 @click.option(
     "--for",
     "role",
@@ -76,13 +97,20 @@ session_option = click.option("--session", "sessions", multiple=True, help="Only
     show_default=True,
     help="Of a classifier: clusters that nobody has named, or the nodes.",
 )
-@click.option("--known", help="Of a classifier of nodes: the one that this bundle is for.")
-@click.option("--features", type=click.Choice(list(_SETS)), help="Default: invariant, or as the dataset has them.")
+@click.option(
+    "--classes-from", metavar="CONTEXT", help="Of a classifier: a class for each state, or range, of this context."
+)
+@click.option("--known", help="Of a classifier of nodes or of a context: the class that this bundle is for.")
+@click.option(
+    "--features",
+    type=click.Choice(list(_SETS)),
+    help="Default: as the dataset has them, of three axes principal, else invariant.",
+)
 @click.option("--samples", type=click.IntRange(32, 1024), help="Of a window. Default: about a second.")
 @node_option
 @session_option
 @click.option("--rate-hz", type=click.FloatRange(0.001, 4e6), help="Of the samples, where the dataset has features.")
-@click.option("--levels", is_flag=True, help="The model sees means and levels, too: for rooms, not for machines.")
+@click.option("--levels", is_flag=True, help="The model sees means and levels, too, as it does of slow readings.")
 @click.option("--leave-out", type=int, multiple=True, help="Number of a feature, from 0, that it is not to see.")
 @click.option(
     "--rate",
@@ -97,22 +125,27 @@ session_option = click.option("--session", "sessions", multiple=True, help="Only
 @click.option("--generation", type=click.IntRange(0, 23), default=1, show_default=True, help="As nodes announce it.")
 @signing_options
 def train(
-    data: Path, out: Path, role: Literal["node", "host"], arch: str, classes: str, known: str | None,
+    data: Path, out: Path, role: Literal["node", "host"], arch: str, classes: str, classes_from: str | None,
+    known: str | None,
     features: str | None, samples: int | None, nodes: tuple[str, ...], sessions: tuple[str, ...],
     rate_hz: float | None, levels: bool,
     leave_out: tuple[int, ...], rate: float, pruned: float, seed: int, licence: str | None, generation: int,
     key: Path | None, unsigned: bool, config_file: Path,
 ) -> None:  # fmt: skip
     """Train a model on the normal part of DATASET, calibrate and check it on parts that it has not seen."""
+    if arch != CLASSIFIER and (classes_from or known):
+        raise click.UsageError(f"--classes-from and --known go with --arch {CLASSIFIER}")
     with faults():
         signer = None if unsigned else signing_key(key, config_file)
-        found = dataset.load(data)
-        choice = Choice(nodes, sessions)
-        feature_set, length = _windows(found, choice, _SETS.get(features or ""), samples)
+        found, choice = dataset.load(data), Choice(nodes, sessions)
+        wanted, slowly = _SETS.get(features or ""), slow.is_slow(held_out.recordings(found, choice))
+        if slowly:
+            found, wanted, samples = slow.sampled(found), wanted or feature_sets.SLOW, samples or slow.SAMPLES
+        feature_set, length = _windows(found, choice, wanted, samples)
         lessons = held_out.for_training(found, feature_set, length, choice)
         channels = held_out.channels(lessons.run)
         left_out = frozenset(leave_out) | (
-            frozenset() if levels else commission.level_features(len(channels), feature_set)
+            frozenset() if levels or slowly else commission.level_features(len(channels), feature_set)
         )
         purpose = Purpose(
             out.name, channels, length, _rate_millihz(lessons.run, rate_hz), f"stethos model train {found.name}",
@@ -120,13 +153,17 @@ def train(
             architecture=arch if arch in ARCHITECTURES else "node", pruned=pruned,
             licence=licence or found.manifest.licence or "none given",
         )  # fmt: skip
-        chosen = _classes(lessons, purpose, classes, known) if arch == CLASSIFIER else None
+        chosen = _classes(lessons, purpose, classes, classes_from, known) if arch == CLASSIFIER else None
+        click.echo(_learned_from(lessons, chosen))
         make = commission.node_bundle if role == "node" else commission.host_bundle
         with _progress() as progress:
             bundle = make(out, purpose, lessons.normal, progress, chosen)
-        bundle = _measured(bundle, found, nodes)
+        bundle = _measured(bundle, found, choice)
         finish(bundle, signer)
-    quality = bundle.manifest.quality
+    quality, metrics = bundle.manifest.quality, bundle.manifest.provenance.metrics
+    click.echo(_told(metrics))
+    if warning := _doubts(metrics):
+        click.echo(warning, err=True)
     click.echo(
         f"{quality.false_alarms} false alarms in {quality.windows} windows that it has not seen; wanted "
         f"{quality.wanted_ppm / 1e6:g} of them{_extrapolated(quality.extrapolated)}"
@@ -136,7 +173,7 @@ def train(
 @click.command()
 @bundle_argument
 @dataset_argument
-@out_option
+@out_options
 @node_option
 @session_option
 @click.option(
@@ -164,12 +201,14 @@ def calibrate(
     """
     with faults():
         signer = None if unsigned else signing_key(key, config_file)
-        before, found = load(bundle, ANY), dataset.load(data)
-        rows = held_out.for_bundle(found, before.manifest, Choice(nodes, sessions))
+        before = load(bundle, ANY)
+        found = slow.sampled(dataset.load(data), before.manifest.channels)
+        choice = Choice(nodes, sessions)
+        rows = held_out.for_bundle(found, before.manifest, choice)
         manifest = calibration.calibrated(before, rows, by, round(1e9 / every))
         test = None if before.image is None else bundle_writer.self_test_of(before)
         made = bundle_writer.write(out, manifest.model_copy(update={"name": out.name}), before.model, test)
-        made = _measured(made, found, nodes)
+        made = _measured(made, found, choice)
         finish(made, signer)
     assert made.manifest.calibration
     Console(markup=False, width=None if sys.stdout.isatty() else WIDE).print(_table(made.manifest.calibration))
@@ -187,13 +226,23 @@ def _windows(data: Dataset, choice: Choice, feature_set: int | None, samples: in
     first = held_out.recordings(data, choice)[0]
     if first.run.kind == "features" and first.run.feature_set and first.run.samples:
         return feature_set or first.run.feature_set, samples or first.run.samples
-    return feature_set or feature_sets.INVARIANT, samples or stream.usual_samples(first.run, len(first.read()))
+    usual = feature_sets.usual(len(first.run.channels))
+    return feature_set or usual, samples or stream.usual_samples(first.run, len(first.read()))
 
 
-def _classes(lessons: Lessons, purpose: Purpose, how: str, known: str | None) -> Classes:
+def _learned_from(lessons: Lessons, chosen: Classes | None) -> str:
+    """What was chosen, in words."""
+    several = " (--node takes fewer)" if len(lessons.nodes) > 1 else ""
+    classes = f"; classes {', '.join(chosen.names)}" if chosen else ""
+    return f"{len(lessons.normal.sources)} runs of {', '.join(lessons.nodes)}{several}{classes}"
+
+
+def _classes(lessons: Lessons, purpose: Purpose, how: str, classes_from: str | None, known: str | None) -> Classes:
+    if classes_from is not None:
+        return conditions.of_context(lessons, classes_from, known)
     if how == "regimes":
         if known is not None:
-            raise held_out.Unfit("--known: clusters have no names; it goes with --classes node")
+            raise held_out.Unfit("--known: clusters have no names; it goes with --classes node or --classes-from")
         return commission.regimes(lessons.normal, purpose)
     if known is not None and known not in lessons.nodes:
         raise held_out.Unfit(f"--known: no node {known!r} among {', '.join(lessons.nodes)}")
@@ -217,13 +266,15 @@ def _progress() -> Iterator[Progress]:
         yield step
 
 
-def _measured(bundle: Bundle, data: Dataset, nodes: tuple[str, ...]) -> Bundle:
+def _measured(bundle: Bundle, data: Dataset, choice: Choice) -> Bundle:
     """The Bundle with how it does behind the part of the dataset that was learned from, where there is any such part.
     All is chosen by then: labels are read for nothing else.
     """
-    view = View(bundle.manifest.feature_set, bundle.manifest.samples, None, nodes)
+    samples = bundle.manifest.samples
+    view = View(bundle.manifest.feature_set, samples, samples, choice.nodes, sessions=choice.sessions)
     try:
-        found = evaluate(data, lambda subject: BundleJudge(bundle, subject), bundle.name, view).pooled
+        with shown("judging") as progress:
+            found = evaluate(data, lambda subject: BundleJudge(bundle, subject), bundle.name, view, progress).pooled
     except NotEvaluable:
         found = None
     figures = {name: getattr(found, name, None) for name in _METRICS}
@@ -233,6 +284,26 @@ def _measured(bundle: Bundle, data: Dataset, nodes: tuple[str, ...]) -> Bundle:
     )
     test = None if bundle.image is None else bundle_writer.self_test_of(bundle)
     return bundle_writer.write(bundle.folder, manifest, bundle.model, test)
+
+
+def _told(metrics: Mapping[str, float]) -> str:
+    """How it does on what it has not seen; without faults the labels say little."""
+    names = {"auroc": "AUROC", "clock_auroc": "a clock's AUROC", "f1": "F1", "false_alarm_pct": "false alarms %",
+             "missed_pct": "missed %", "alarmed_pct": "rows in alarm %"}  # fmt: skip
+    figures = ", ".join(f"{name} {metrics[key]:.3f}" for key, name in names.items() if key in metrics)
+    return f"behind what it learned from: {figures}" if figures else "no row behind what it learned from"
+
+
+def _doubts(metrics: Mapping[str, float]) -> str:
+    """A warning where a model is of little use, as the labels say; they change nothing in it."""
+    missed, auroc, clock = (metrics.get(key) for key in ("missed_pct", "auroc", "clock_auroc"))
+    found = []
+    if missed is not None and missed > _MISSED_PCT:
+        found.append(f"it misses {missed:.0f} % of the faulty rows at its threshold")
+    if auroc is not None and clock is not None and auroc < clock:
+        found.append(f"a clock ranks the rows better ({clock:.3f}) than it does ({auroc:.3f})")
+    what = "a learner at the place (`stethos model evaluate`, docs/recommend.md) may serve better"
+    return f"warning: {', and '.join(found)}; {what}" if found else ""
 
 
 def _table(found: Calibration) -> Table:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import configured
+from gateway.cli import said
 from gateway.cli.battery import battery
 from gateway.cli.mail import mail, tell
 from gateway.cli.node_send import send
@@ -21,6 +22,8 @@ from gateway.cli.options import WIDE, config_option, faults_to_shell
 from gateway.cli.provision import provision
 from gateway.provision import node_json
 from gateway.store.keys import NodeKey, Registry
+from gateway.store.reader import Reader
+from gateway.store.schema import FILE_NAME as JOURNAL
 
 
 @click.group()
@@ -55,7 +58,14 @@ def check(file: Path) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"{file}: a {settings.sensor.chip} of {settings.hardware}, over {settings.radio.kind}, wakes every "
                f"{settings.wake_ms / 1000:g} s")  # fmt: skip
-    if keys := node_json.native(settings):
+    keys = node_json.native(settings)
+    settled, told = node_json.settled(settings)
+    for line in told:
+        click.echo(line)
+    if settled.learn and not settings.learn:
+        _, told = node_json.settled(settings, without="no native module is given to `stethos node provision`")
+        click.echo(f"without --native: {told[-1]}")
+    if keys:
         where = "nodes/micropython/native/README.md"
         click.echo(f"{' and '.join(keys)}: in C only; needs stethos_native.mpy for the board's processor ({where})")
 
@@ -83,13 +93,20 @@ def list_nodes(config_file: Path) -> None:
 @click.option("--secret", is_flag=True, help="Print the secret, too.")
 @config_option
 def show(name: str, secret: bool, config_file: Path) -> None:
-    """One node; with --secret what it has to be given again after its memory was erased."""
+    """One node, and what it has told of itself; with --secret what it has to be given again after its memory was
+    erased.
+    """
     with faults_to_shell():
         with _registry(config_file) as registry:
             key = registry.get(name)
         if key is None:
             raise click.ClickException(f"{name}: no such node")
         click.echo(f"node {key.name}  id {key.kid.hex()}  key generation {key.key_generation}")
+        state_dir = configured.load_settings(config_file).gateway.state_dir
+        if (state_dir / JOURNAL).exists():
+            with closing(Reader.open(state_dir)) as reader:
+                for line in said.of_late(reader, name):
+                    click.echo(line)
         if secret:
             _print_secret(key)
 

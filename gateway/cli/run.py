@@ -70,6 +70,11 @@ def check(config_file: Path) -> None:
             click.echo(f"{config_file}: warning: node {node!r} is not registered (stethos node add {node})")
         for name in configured.on_trust(settings, models):
             click.echo(f"{config_file}: warning: bundle {name!r} is not signed by anybody trusted")
+        for asset, waiting in configured.unheard(settings).items():
+            said = (
+                f'no window yet of {", ".join(waiting)}, which model "learner" waits for: let them send (window_every)'
+            )
+            click.echo(f"{config_file}: warning: asset {asset!r}: {said}")
         assets, nodes = len(settings.asset), sum(len(a.nodes) for a in settings.asset)
         click.echo(f"{config_file}: good ({assets} assets, {nodes} nodes, {len(settings.link)} links)")
 

@@ -16,13 +16,18 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from gateway.config.contradictions import contradictions
 from gateway.config.faults import ConfigurationFaulty, Fault, faults_of
 from gateway.config.tables import (
+    CONTEXT,
     LEARNER,
+    MOST_CONTEXT,
     MOST_FUSED,
+    TIME_OF_DAY,
     Alarm,
     Alarms,
     Asset,
+    AssetLearning,
     Gateway,
     Journal,
+    Learning,
     Rule,
     Settings,
     Table,
@@ -30,8 +35,9 @@ from gateway.config.tables import (
 )
 
 __all__ = [
-    "LEARNER", "MOST_FUSED", "Alarm", "Alarms", "Asset", "ConfigurationFaulty", "Fault", "Gateway", "Journal",
-    "Rule", "Settings", "faults_of", "load", "split_endpoint",
+    "CONTEXT", "LEARNER", "MOST_CONTEXT", "MOST_FUSED", "TIME_OF_DAY", "Alarm", "Alarms", "Asset", "AssetLearning",
+    "ConfigurationFaulty", "Fault", "Gateway", "Journal", "Learning", "Rule", "Settings", "faults_of", "load",
+    "split_endpoint",
 ]  # fmt: skip
 
 

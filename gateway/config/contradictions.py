@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gateway.config.faults import Fault, nearest
-from gateway.config.tables import LEARNER, MOST_FUSED, Asset, Liveness, Rescoring, Rule, Table
+from gateway.config.tables import LEARNER, MOST_FUSED, TIME_OF_DAY, Asset, Liveness, Rescoring, Rule, Table
 
 _T = TypeVar("_T", bound=Table)
 
@@ -65,6 +65,7 @@ def contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
         for node in asset.model if isinstance(asset.model, dict) else ():
             if node not in asset.nodes:
                 yield Fault(f"{path}.model.{node}", f"no node of this asset{nearest(node, asset.nodes)}")
+    yield from _contexts(data)
     live = _sound(Liveness, _table(data, "liveness"))
     if live and not live.late_after <= live.stale_after < live.lost_after:
         yield Fault("liveness", "late_after, stale_after and lost_after must rise")
@@ -76,3 +77,42 @@ def _name_clashes(data: Mapping[str, Any]) -> Iterator[Fault]:
         for index, name in enumerate(names):
             if name is not None and names.index(name) != index:
                 yield Fault(f"{kind}[{index}].name", f"{kind} {name!r} is already there")
+
+
+def _contexts(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Of what learners are told that nobody can tell them, or that goes with nothing else that is wanted of them."""
+    assets = [_sound(Asset, table) for table in _tables(data, "asset")]
+    models = {node: asset.model_of(node) for asset in assets if asset for node in asset.nodes}
+    for index, asset in enumerate(assets):
+        if asset is None or not asset.context:
+            continue
+        path = f"asset[{index}].context"
+        if asset.fused:
+            yield Fault(path, "nodes that are judged by what the others say (fused) have no context beside")
+        if asset.learning.fleet:
+            yield Fault(f"asset[{index}].learning.fleet", "a fleet knows nothing of an asset's context")
+        if not asset.learners:
+            yield Fault(path, f'is for nodes with model "{LEARNER}"')
+        for node in asset.context if isinstance(asset.context, dict) else ():
+            if node not in asset.learners:
+                said = f'has no model "{LEARNER}"' if node in asset.nodes else "no node of this asset"
+                yield Fault(f"{path}.{node}", said + ("" if node in asset.nodes else nearest(node, asset.nodes)))
+        yield from _sources(path, asset, models)
+
+
+def _sources(path: str, asset: Asset, models: Mapping[str, str]) -> Iterator[Fault]:
+    given = asset.context if isinstance(asset.context, dict) else {"": asset.context}
+    for node, names in given.items():
+        here = f"{path}.{node}" if node else path
+        for name in dict.fromkeys(names):
+            source = name.split("/")[0]
+            if names.count(name) > 1:
+                yield Fault(here, f"{name!r} is there twice")
+            if source == TIME_OF_DAY:
+                continue
+            if source not in models:
+                yield Fault(here, f"no node {source!r}" + nearest(source, list(models)))
+            elif source == node:
+                yield Fault(here, "a node is no context of itself")
+            elif models[source] not in ("", LEARNER):
+                yield Fault(here, f"the windows of {source} go to the bundle {models[source]!r}")

@@ -17,6 +17,15 @@ BundleName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$
 LEARNER = "learner"
 """In place of a bundle's name: the gateway itself learns what is normal at the node's place."""
 
+TIME_OF_DAY = "time of day"
+"""As context of a node of slow readings."""
+
+CONTEXT = "learner: context"
+"""In place of a bundle's name, in the plant only: a node without a model that others have as context."""
+
+MOST_CONTEXT = 3
+"""Things that a node's learner is told of its machine."""
+
 MOST_FUSED = 6
 """Nodes of an asset that can be judged together (gateway/detectors/fusion.py)."""
 
@@ -51,6 +60,12 @@ def _sentence(text: str) -> str:
 def _words(text: str) -> str:
     if "{" in text:
         raise ValueError("an alarm of the gateway has no {asset} and no {node}")
+    return text
+
+
+def _context(text: str) -> str:
+    if text != TIME_OF_DAY and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}/[1-9]", text):
+        raise ValueError(f'write it as "{TIME_OF_DAY}", or as "node/1", the number being that of its channel')
     return text
 
 
@@ -140,6 +155,18 @@ class AssetAlarms(Table):
     sensor_fault: Alarm | None = None
 
 
+Context = Annotated[tuple[Annotated[str, AfterValidator(_context)], ...], Field(max_length=MOST_CONTEXT, strict=False)]
+"""What a learner is told of the machine beside a Window: the time of day, or the level of a node's channel."""
+
+
+class AssetLearning(Table):
+    """[asset.learning]: where an asset differs from [learning]."""
+
+    windows: int | None = Field(None, ge=24, le=10_000)
+    false_alarms_a_week: float | None = Field(None, gt=0, le=10_000)
+    fleet: Path | None = Field(None, strict=False)
+
+
 class Asset(Table):
     """[[asset]]: a machine or a room."""
 
@@ -154,14 +181,24 @@ class Asset(Table):
     fused: bool = Field(
         False, description="nodes with the gateway's own learner are judged by what the others say, too"
     )
+    context: Context | dict[Name, Context] = Field(
+        (), description="what the gateway's own learner is told of the machine, for all its nodes or one for each"
+    )
     k: int | None = Field(None, ge=1, le=255)
     window_s: Span | None = None
     quiet_s: Span | None = None
     alarm: AssetAlarms = AssetAlarms()
+    learning: AssetLearning = AssetLearning()
 
     def model_of(self, node: str) -> str:
         """Name of the bundle that re-scores one of its nodes; "" for none."""
         return self.model if isinstance(self.model, str) else self.model.get(node, "")
+
+    def context_of(self, node: str) -> tuple[str, ...]:
+        """What its learner is told; of what is said for all nodes without what the node says itself."""
+        if isinstance(self.context, dict):
+            return self.context.get(node, ())
+        return tuple(name for name in self.context if name.split("/")[0] != node)
 
     @property
     def learners(self) -> list[str]:
@@ -194,11 +231,22 @@ class Rescoring(Table):
 
 
 class Learning(Table):
-    """[learning]: of nodes whose model is "learner"."""
+    """[learning]: of nodes whose model is "learner"; `acknowledged` also of nodes that learn themselves."""
 
     windows: int = Field(240, ge=24, le=10_000, description="from so many it learns what is normal")
     false_alarms_a_week: float = Field(1, gt=0, le=10_000, description="wanted of a node whose machine is well")
     fleet: Path | None = Field(None, strict=False, description="what is known of like machines: stethos learner merge")
+    acknowledged: Literal["keep", "learn"] = Field(
+        "keep",
+        description="what an acknowledged anomaly does to what was learned. keep: nothing; it says that somebody has"
+        " seen it, and a real fault must not become normal unless one says so (stethos alarm ack --learn). learn: what"
+        " is acknowledged is normal from now on, from whichever side, also OPC UA and Modbus, which cannot say so",
+    )
+
+    @property
+    def acknowledged_learns(self) -> bool:
+        """Whether each acknowledgement of an anomaly lets learn."""
+        return self.acknowledged == "learn"
 
 
 class Journal(Table):
@@ -235,6 +283,16 @@ class Settings(Table):
     def learns(self) -> bool:
         """Whether the gateway learns at some node's place."""
         return any(asset.learners for asset in self.asset)
+
+    def read(self) -> set[str]:
+        """Nodes that some learner has as context."""
+        names = {name for asset in self.asset for node in asset.learners for name in asset.context_of(node)}
+        return {name.split("/")[0] for name in names - {TIME_OF_DAY}}
+
+    def learning_of(self, asset: Asset) -> Learning:
+        """How its nodes are learned."""
+        own = {key: value for key, value in asset.learning if value is not None}
+        return self.learning.model_copy(update=own)
 
     def fused(self) -> dict[str, list[str]]:
         """Asset -> its nodes that are judged together, of assets that have such."""

@@ -98,7 +98,7 @@ class Alarms:
 
     def command(self, command: Command, known: Iterable[AlarmId], at_ms: int) -> CommandResult:
         """Carry out what a person asks."""
-        alarm_id = self._named(command, known)
+        alarm_id = self.named(command, known)
         if alarm_id is None:
             return CommandResult(Outcome.UNKNOWN_ALARM if command.alarm else Outcome.UNKNOWN_EVENT)
         alarm = self.alarms.get(alarm_id)
@@ -152,7 +152,8 @@ class Alarms:
                 self._say(alarm, AlarmTransition.IN_SERVICE, at_ms, at_ms, out_of_service=False, **who)
         return CommandResult(Outcome.DONE, alarm.last.event)
 
-    def _named(self, command: Command, known: Iterable[AlarmId]) -> AlarmId | None:
+    def named(self, command: Command, known: Iterable[AlarmId]) -> AlarmId | None:
+        """The Alarm that a command is about; None if there is none such."""
         if command.alarm:
             return next((a for a in known if str(a) == command.alarm), None)
         return next((a for a, alarm in self.alarms.items() if command.event in alarm.events), None)

@@ -33,7 +33,8 @@ class Outcome(StrEnum):
 class Command:
     """One request. Alarms are named by `alarm` ("asset/pump-1/anomaly"), by `event`, or by both (then both must fit).
 
-    `until_ms` (Unix ms) goes with SHELVE, which needs a comment as its reason, too.
+    `until_ms` (Unix ms) goes with SHELVE, which needs a comment as its reason, too. `learn` goes with ACKNOWLEDGE of an
+    anomaly: what is there now is normal from now on, and is learned.
     """
 
     kind: CommandKind
@@ -43,6 +44,7 @@ class Command:
     event: int = 0
     comment: str = ""
     until_ms: int = 0
+    learn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ the entries. It decides at once on what it has, and revises when late data, a Sc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.config import LEARNER
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
-from gateway.core.command import CommandResult, Outcome
+from gateway.core.command import Command, CommandKind, CommandResult, Outcome
 from gateway.core.entry import (
     Commanded,
     Configured,
@@ -40,6 +42,12 @@ is taken over as it is (runtime/beginning.py); `stethos replay` decides again wi
 
 A code that the contract gives a meaning later is no such change: no node said it before."""
 
+
+NORMAL_NOW = "normal from now on"
+"""What is added to the comment of an acknowledgement that lets learn."""
+
+LEARN_WAITS_MS = 7 * 24 * 3_600_000
+"""How long a node that sleeps may take to hear of it."""
 
 INITIAL = {Scope.GATEWAY: (0, Quality.GOOD), Scope.ASSET: (0, Quality.NO_DATA), Scope.NODE: (None, Quality.NO_DATA)}
 """Value and quality of a new Tag."""
@@ -102,7 +110,7 @@ class Engine:
             case Scored() as score if self.plant:
                 self.nodes.scored(self.plant, score, self.now_ms)
             case Commanded(command) if self.plant:
-                result = self.alarms.command(command, self.plant.alarm_ids(), self.now_ms)
+                result = self._command(self.plant, command)
             case Posted() as posted if self.plant:
                 result = self._post(self.plant, posted)
             case Offered() as offered if self.plant:
@@ -190,12 +198,38 @@ class Engine:
         for name in sorted(plant.assets, key=lambda name: plant.assets[name].slot):
             self.nodes.trust(plant, name, self.now_ms)
 
+    def _command(self, plant: Plant, command: Command) -> CommandResult:
+        if not command.learn:
+            return self.alarms.command(command, plant.alarm_ids(), self.now_ms)
+        named = self.alarms.named(command, plant.alarm_ids())
+        if command.kind is not CommandKind.ACKNOWLEDGE or (named and named.kind is not AlarmKind.ANOMALY):
+            return CommandResult(Outcome.REFUSED, detail="learning goes with the acknowledgement of an anomaly")
+        comment = "; ".join(filter(None, (command.comment, NORMAL_NOW)))
+        result = self.alarms.command(replace(command, comment=comment), plant.alarm_ids(), self.now_ms)
+        if named and result.outcome is Outcome.DONE:
+            return replace(result, detail=self._learn(plant, named.name))
+        if result.outcome is Outcome.ALREADY:
+            return replace(result, detail=f"{result.detail}; `stethos node tell NODE learn` begins anew all the same")
+        return result
+
+    def _learn(self, plant: Plant, asset: str) -> str:
+        """What is at an asset now is normal from now on; in words, who is told."""
+        told = []
+        for node in plant.nodes_of[asset]:
+            self.nodes.learn_anew(node.name, self.last_id, ordered=True)
+            if node.model == LEARNER:
+                told.append(f"the gateway at {node.name}")
+            if self.nodes.nodes[node.name].learner:
+                done = self._put(node.name, Letter(0, Order.LEARN, 0, self.now_ms + LEARN_WAITS_MS))
+                told.append(node.name if done.outcome is Outcome.DONE else f"not {done.detail}")
+        return f"learns anew: {', '.join(told) or 'nobody, for nobody learns there'}"
+
     def _post(self, plant: Plant, posted: Posted) -> CommandResult:
         if posted.node not in plant.nodes:
             return CommandResult(Outcome.REFUSED, detail=f"{posted.node}: no node of this plant")
         result = self._put(posted.node, Letter(0, posted.order, posted.argument, posted.expires_ms))
         if posted.order is Order.LEARN and result.outcome is Outcome.DONE:
-            self.nodes.learn_anew(posted.node, self.last_id)
+            self.nodes.learn_anew(posted.node, self.last_id, ordered=True)
         return result
 
     def _offer(self, plant: Plant, offered: Offered) -> CommandResult:

@@ -39,7 +39,7 @@ class EntryKind(StrEnum):
     LEARNED = "learned"
 
 
-VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 3}
+VERSIONS: Mapping[EntryKind, int] = {**dict.fromkeys(EntryKind, 1), EntryKind.CONFIGURED: 3, EntryKind.COMMAND: 2}
 
 
 class EntryBroken(ValueError):  # noqa: N818 - named like the other faults of stored things
@@ -203,6 +203,7 @@ Upcaster = Callable[[list[Any]], list[Any]]
 UPCASTERS: Mapping[tuple[EntryKind, int], Upcaster] = {
     (EntryKind.CONFIGURED, 1): lambda fields: [with_gateway_alarms(fields[0])],
     (EntryKind.CONFIGURED, 2): lambda fields: [*fields, "", []],
+    (EntryKind.COMMAND, 1): lambda fields: [*fields, False],
 }
 """(kind, version) -> a function from the fields of that version to those of the next."""
 
@@ -221,7 +222,7 @@ def encode(body: Body) -> tuple[EntryKind, int, bytes]:
         case Commanded(command):
             c = command
             kind = EntryKind.COMMAND
-            fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms]
+            fields = [str(c.kind), c.actor, c.origin, c.alarm, c.event, c.comment, c.until_ms, c.learn]
         case Posted(node, order, argument, expires_ms, actor, origin):
             kind, fields = EntryKind.POSTED, [node, int(order), argument, expires_ms, actor, origin]
         case Offered(node, image, least_mv, expires_ms, actor, origin):
@@ -262,8 +263,10 @@ def _body(kind: EntryKind, fields: list[object]) -> Body:
             return Tick()
         case EntryKind.SCORE, [int(window), int(value), int(threshold), bytes(model), str(failure)]:
             return Scored(window, value, threshold, model, failure)
-        case EntryKind.COMMAND, [str(what), str(actor), str(origin), str(alarm), int(event), str(comment), int(until)]:
-            return Commanded(Command(CommandKind(what), actor, origin, alarm, event, comment, until))
+        case EntryKind.COMMAND, [
+            str(what), str(actor), str(origin), str(alarm), int(event), str(comment), int(until), bool(learn)
+        ]:  # fmt: skip
+            return Commanded(Command(CommandKind(what), actor, origin, alarm, event, comment, until, learn))
         case EntryKind.POSTED, [
             str(node), int(order), int() | None as argument, int(expires_ms), str(actor), str(origin)
         ]:  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.config import CONTEXT
 from gateway.core.alarm import Alarms
 from gateway.core.assets import AssetDesk
 from gateway.core.entry import NO_OPINION, Report, Scored
@@ -24,7 +25,7 @@ FIRST_FAULT, LAST_FAULT = 4, 8
 """`why` codes that are faults of the sensor or the node, not evidence (nodes/wire/SPEC.md, "Why")."""
 
 MOVED = 9
-NOTICES = {MOVED: "notice_moved", 10: "notice_drifted", 11: "notice_deferred"}
+NOTICES = {MOVED: "notice_moved", 10: "notice_drifted", 11: "notice_deferred", 15: "notice_hindered"}
 """`why` codes of a Flag that are neither evidence nor a fault, and the counter of each. What the node has said last of
 its machine stands.
 """
@@ -58,8 +59,9 @@ class NodeTags(NamedTuple):
 @dataclass(slots=True)
 class NodeState:
     """What the engine remembers of one node. `heard`: since the gateway's last start. `learn_from`: the entry since
-    which what was learned at its place is no longer true: it was moved, or somebody wants it to be learned anew.
-    `load_mv`: its battery under the radio's load, 0 where it has not told.
+    which what was learned at its place is no longer true: it was moved, or somebody wants it to be learned anew
+    (`learn_ordered`). `load_mv`: its battery under the radio's load, 0 where it has not told. `learner`: it has one of
+    its own. `samples`, `rate_millihz`: of its windows, 0 where its Birth does not say.
     """
 
     asset: str
@@ -69,6 +71,10 @@ class NodeState:
     heard: bool = False
     learn_from: int = 0
     load_mv: int = 0
+    learn_ordered: bool = False
+    learner: bool = False
+    samples: int = 0
+    rate_millihz: int = 0
 
     @property
     def quality(self) -> Quality:
@@ -130,9 +136,10 @@ class NodeDesk:
         if state := self.nodes.get(report.node):
             state.schedule.seen(report.received_ms)
 
-    def learn_anew(self, name: str, entry: int) -> None:
-        """What was learned at its place holds no longer."""
-        self.nodes[name].learn_from = entry
+    def learn_anew(self, name: str, entry: int, *, ordered: bool) -> None:
+        """What was learned at its place holds no longer. `ordered`: somebody says so."""
+        state = self.nodes[name]
+        state.learn_from, state.learn_ordered = entry, ordered
 
     def trust(self, plant: Plant, asset: str, at_ms: int) -> None:
         """An asset can be trusted as far as the k-th best of its nodes: the rule needs k of them."""
@@ -150,6 +157,9 @@ class NodeDesk:
         before = state.alive, state.fault, state.heard
         if isinstance(message, Birth):
             state.schedule.heartbeat_ms = message.heartbeat_ms
+            if message.more:
+                state.learner |= message.more.learner is not None
+                state.samples, state.rate_millihz = message.more.samples, message.more.rate_millihz
             self._mail.born(name, message)
             self._judge_liveness(plant, name, at_ms, say=not state.heard)
         elif before != _WELL:  # else nothing but its deadline has moved, and that is left where it is (timers.py)
@@ -173,6 +183,7 @@ class NodeDesk:
                 tag(tags.battery, message.battery_mv, event_ms)
                 load_mv = (message.more.battery_load_mv if message.more else None) or 0
                 self.nodes[name].load_mv = load_mv
+                self.nodes[name].learner = message.learner is not None
                 self._mail.battery(name, load_mv or message.battery_mv)
                 if message.temperature_cdeg is not None:
                     tag(tags.temperature, message.temperature_cdeg, event_ms)
@@ -183,7 +194,7 @@ class NodeDesk:
             case Flag() if message.why in NOTICES:
                 self._ledger.count(NOTICES[message.why])
                 if message.why == MOVED:
-                    self.learn_anew(name, entry)
+                    self.learn_anew(name, entry, ordered=False)
             case Flag():
                 self._sensor(plant, name, 0, event_ms, at_ms)
                 self._claimed(plant, entry, name, message, event_ms, at_ms)
@@ -228,7 +239,8 @@ class NodeDesk:
         pending = self._rescores.pending.pop(entry, None)
         if pending is None:
             return
-        self._ledger.count("window_unscored")
+        if pending.model != CONTEXT:
+            self._ledger.count("window_unscored")
         if pending.claimed:
             evidence = self._assets.evidence[plant.nodes[pending.node].asset]
             if claim := evidence.take(entry, pending.event_ms):
@@ -245,7 +257,7 @@ class NodeDesk:
     def _claimed(self, plant: Plant, entry: int, name: str, flag: Flag, event_ms: int, at_ms: int) -> None:
         percent = score.percent(flag.score)
         waits = self._rescore(plant, entry, name, flag.features, event_ms, at_ms, claimed=True)
-        alone = bool(plant.nodes[name].model)  # a second opinion was wanted
+        alone = plant.nodes[name].model not in ("", CONTEXT)  # a second opinion was wanted
         tags = _tags(name)
         self._ledger.tag(tags.score, percent, event_ms, self._judged_quality(name))
         self._ledger.tag(

@@ -24,13 +24,14 @@ def plan(
     _give_slots(slots, "asset", (a.name for a in settings.asset))
     _give_slots(slots, "node", (n for a in settings.asset for n in a.nodes))
     assets = {a.name: _asset(a, settings.rule, slots[f"asset/{a.name}"]) for a in settings.asset}
-    nodes = {}
+    nodes, read = {}, settings.read()
     for asset in settings.asset:
         for name in asset.nodes:
             kid, generation = registered.get(name, (b"", 0))
-            nodes[name] = Node(name, kid, asset.name, slots[f"node/{name}"], generation, asset.model_of(name))
+            model = asset.model_of(name) or (config.CONTEXT if name in read else "")
+            nodes[name] = Node(name, kid, asset.name, slots[f"node/{name}"], generation, model)
     if settings.learns:
-        models = {**models, config.LEARNER: LEARNER_MODEL}
+        models = {**models, config.LEARNER: LEARNER_MODEL, **({config.CONTEXT: LEARNER_MODEL} if read else {})}
     return Plant(
         site=settings.gateway.site,
         assets=assets,

@@ -55,10 +55,7 @@ def take(engine: Engine) -> bytes:
                 [entry, p.node, p.model, p.event_ms, p.deadline_ms, p.feature_set, p.values, p.claimed]
                 for entry, p in engine.rescores.pending.items()
             ],
-            "nodes": {
-                name: [n.asset, list(astuple(n.schedule)), int(n.alive), n.fault, n.heard, n.learn_from, n.load_mv]
-                for name, n in engine.nodes.nodes.items()
-            },
+            "nodes": {name: _node_row(node) for name, node in engine.nodes.nodes.items()},
             "mail": {
                 name: [box.last, box.battery_mv, [_letter_row(letter) for letter in box.letters]]
                 for name, box in engine.mail.boxes.items()
@@ -123,6 +120,11 @@ def _letter(row: list[Any]) -> Letter | Parcel:
     if isinstance(what, bytes):
         return Parcel(number, Manifest.parse(what), *rest)
     return Letter(number, Order(what), *rest)
+
+
+def _node_row(node: NodeState) -> list[object]:
+    asset, schedule, alive, *rest = (getattr(node, name) for name in NodeState.__slots__)
+    return [asset, list(astuple(schedule)), int(alive), *rest]
 
 
 def _alarm_row(alarm: Alarm) -> list[object]:

@@ -24,10 +24,12 @@ from gateway.detectors import signature
 from gateway.detectors.manifest import IMAGE, MANIFEST, MODEL, VERSION, Manifest
 from gateway.detectors.signature import Trust
 
-IMAGE_VERSION = 2
+IMAGE_VERSION, IMAGE_LOOKING = 2, 3
 KINDS = {"autoencoder": 0, "classifier": 1}
 ROUNDING_TWICE = 2
-"""Of a model-image: its kind, and how its arithmetic rounds (nodes/wire/wire.cddl)."""
+"""Of a model-image: its version, the second of a model that looks at a spectrogram; its kind; and how its arithmetic
+rounds (nodes/wire/wire.cddl).
+"""
 
 NOBODY = Trust()
 ANY = Trust(allow_unsigned=True)
@@ -88,14 +90,17 @@ def image_fields(manifest: Manifest, model: bytes) -> list[object]:
     """The fields of the `model-image` (nodes/wire/wire.cddl) up to its self-test. `manifest.node` is there."""
     assert manifest.node is not None
     node = manifest.node
-    head: list[object] = [IMAGE_VERSION, manifest.feature_set, manifest.channels_n, manifest.samples, node.generation]
+    version = IMAGE_LOOKING if manifest.spectrogram else IMAGE_VERSION
+    head: list[object] = [version, manifest.feature_set, manifest.channels_n, manifest.samples, node.generation]
     return [*head, [list(row) for row in manifest.scaling], node.threshold, model]
 
 
-def image_tail(manifest: Manifest, arena: int) -> list[int]:
+def image_tail(manifest: Manifest, arena: int) -> list[object]:
     """The fields behind the self-test. `arena`: bytes that TensorFlow Lite Micro needs, 0 if that is not measured."""
     known = () if manifest.known is None else (manifest.known,)
-    return [KINDS[manifest.kind], ROUNDING_TWICE, arena, *known]
+    look = manifest.spectrogram
+    looked = () if look is None else ([look.frame, look.corner, look.bands, look.rows, look.channel],)
+    return [KINDS[manifest.kind], ROUNDING_TWICE, arena, *looked, *known]
 
 
 def _check_version(file: Path, text: bytes) -> None:
@@ -150,13 +155,19 @@ def _check_image(file: Path, data: bytes, manifest: Manifest, model: bytes) -> N
     if not isinstance(image, list) or image[: len(wanted)] != wanted:
         raise BundleBroken(file, f"does not hold the model and the settings of {MANIFEST}")
     match image[len(wanted) :]:
-        case [[list(features), int(found), bytes(outputs)], int(), int(), int(arena), *_] if (
-            len(features) == manifest.features
-            and len(outputs) == manifest.outputs
-            and 0 <= found < 2**32
-            and 0 <= arena < 2**32
-        ):
+        case [list(test), int(), int(), int(arena), *_] if _is_self_test(test, manifest) and 0 <= arena < 2**32:
             if image[len(wanted) + 1 :] != image_tail(manifest, arena):
                 raise BundleBroken(file, f"is not of the kind and class of {MANIFEST}")
             return
     raise BundleBroken(file, "has no usable self-test")
+
+
+def _is_self_test(fields: list[Any], manifest: Manifest) -> bool:
+    match fields:
+        case [list(features), int(error), bytes(outputs)] if manifest.spectrogram is None:
+            given = len(features) == manifest.features
+        case [int(seed), int(shift), int(error), bytes(outputs)] if manifest.spectrogram is not None:
+            given = 0 <= seed < 2**32 and 0 <= shift < 16
+        case _:
+            return False
+    return given and len(outputs) == manifest.outputs and 0 <= error < 2**32

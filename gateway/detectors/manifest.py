@@ -83,6 +83,29 @@ class NodePart(_Strict):
     threshold: Annotated[int, Field(ge=0, le=2**32 - 1)]  # of the int8 error, nodes/wire/SPEC.md "Score"
 
 
+class Spectrogram(_Strict):
+    """What a node's model looks at in the place of features: `rows` of feature set 4 (nodes/wire/SPEC.md) of a channel.
+    The node computes `feature_set` of the last `samples` all the same, for its reports.
+    """
+
+    frame: Literal[64, 128, 256, 512]
+    corner: Annotated[int, Field(ge=16, le=16 * 512)]
+    bands: Annotated[int, Field(ge=4, le=64)]
+    rows: Annotated[int, Field(ge=1, le=128)]
+    channel: Annotated[int, Field(ge=0, le=8)]
+
+    @property
+    def samples(self) -> int:
+        """Of one window, per channel."""
+        return (self.rows + 1) * self.frame // 2
+
+    @model_validator(mode="after")
+    def _is_a_form(self) -> Spectrogram:
+        if self.corner > 16 * self.frame or self.bands >= self.frame // 2:
+            raise ValueError(f"no spectrogram has {self.bands} bands of {self.frame} samples and corner {self.corner}")
+        return self
+
+
 class Bin(_Strict):
     """Values of one context channel (a speed, a state, the hour of the day) from `low` to below `high`; None: open."""
 
@@ -161,7 +184,7 @@ class Manifest(_Strict):
 
     `classes` are the outputs of a classifier, in their order; `known` is the one that the Bundle's node is known to be
     in, None where none is known: then the last class is what is none of the others. `calibration`: None where the
-    threshold is one for all.
+    threshold is one for all. `spectrogram`: None for a model of features.
     """
 
     version: Literal[2]
@@ -180,6 +203,7 @@ class Manifest(_Strict):
     node: NodePart | None
     quality: Quality
     calibration: Calibration | None = None
+    spectrogram: Spectrogram | None = None
     provenance: Provenance
     licence: str = Field(min_length=1)
     files: dict[str, Digest]
@@ -213,8 +237,9 @@ class Manifest(_Strict):
     def _fits_together(self) -> Manifest:
         if self.feature_set not in feature_sets.NAMES:
             raise ValueError(f"feature set {self.feature_set} is unknown")
-        if len(self.scaling) != self.features:
-            raise ValueError(f"{len(self.scaling)} rows of scaling for {self.features} features")
+        scaled, what = (self.spectrogram.bands, "bands") if self.spectrogram else (self.features, "features")
+        if len(self.scaling) != scaled:
+            raise ValueError(f"{len(self.scaling)} rows of scaling for {scaled} {what}")
         if (self.role == "node") != (self.node is not None):
             raise ValueError(f"a bundle of role {self.role!r} {'needs' if self.node is None else 'has no'} 'node'")
         if self.calibration and (self.calibration.outputs == "direct") != (self.role == "node"):
@@ -222,6 +247,18 @@ class Manifest(_Strict):
         wanted = {MODEL, IMAGE} if self.role == "node" else {MODEL}
         if set(self.files) != wanted:
             raise ValueError(f"'files' lists {sorted(self.files)}, not {sorted(wanted)}")
+        return self
+
+    @model_validator(mode="after")
+    def _spectrogram_fits(self) -> Manifest:
+        if self.spectrogram is None:
+            return self
+        if self.role != "node" or self.kind != "classifier":
+            raise ValueError(f"a spectrogram is for a node's classifier, not for a {self.role}'s {self.kind}")
+        if self.spectrogram.channel >= self.channels_n:
+            raise ValueError(f"a spectrogram of channel {self.spectrogram.channel} of {self.channels_n}")
+        if self.samples % (self.spectrogram.frame // 2) or self.samples > self.spectrogram.samples:
+            raise ValueError(f"{self.samples} samples are no whole half frames of {self.spectrogram.samples}")
         return self
 
     @model_validator(mode="after")

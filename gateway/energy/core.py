@@ -23,13 +23,14 @@ WINDOW = 128 * 6
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A processor's table. `board`: of gateway/energy/boards, "" for none. Features are by the name of their set, for
-    windows of WINDOW values; `flash` is in bytes, by part.
+    """A processor's table. `board`: of gateway/energy/boards, "" for none, and `no_board` says why: then its energy is
+    not known. Features are by the name of their set, for windows of WINDOW values; `flash` is in bytes, by part.
     """
 
     name: str
     title: str
     board: str
+    no_board: str
     mhz: float
     cycles_per_instruction: float
     assumed: str

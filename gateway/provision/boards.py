@@ -100,6 +100,10 @@ class Finding:
     text: str = ""
 
 
+Settled = tuple[Any, list[str]]
+"""Settings in which nothing is left unsaid, and what a person is told of what node.json did not say."""
+
+
 class Board(Protocol):
     """A board at an open port. All methods raise BoardFailed."""
 
@@ -108,6 +112,11 @@ class Board(Protocol):
 
     def held(self) -> Held | None:
         """The key on it. None: there is none, or it is no whole one."""
+
+    def settled(self, settings: Any, model: bytes | None, software: Software | None) -> Settled:
+        """What `read` gave, as recommended (recommended.py) where it says nothing and this board can do it. Changes
+        nothing on the board.
+        """
 
     def items(self, wanted: Wanted) -> tuple[Item, ...]:
         """What has to be on it, in the order in which it is to be written; the key, if it is new, comes last, or in

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.provision import node_files, node_json
-from gateway.provision.boards import About, BoardFailed, BoardUnfit, Finding, Held, Item, Software, Wanted
+from gateway.provision.boards import About, BoardFailed, BoardUnfit, Finding, Held, Item, Settled, Software, Wanted
 from gateway.provision.mpy import Abi
 from gateway.provision.node_json import NodeJson
 from gateway.provision.repl import Repl
@@ -29,6 +29,7 @@ _RESTART_S = 20.0
 _FOLDERS = "lib/stethos", "sensors", "radios"
 _COUNTED = "restarts", "crashes", "crash.txt"  # nodes/micropython: board.py, main.py
 _RECORDS = "ceiling.0", "ceiling.1"
+_LEARNER = b"no learner in that state"  # of native/learners.c; the names in a .mpy file are the same without it
 _LEARNED = "learner.0", "learner.1"  # of another place than a new key's
 
 # What is asked of the board, in its own language. Names begin with p_, among whatever else there is.
@@ -115,6 +116,11 @@ class MicroPythonBoard:
         """The key that key.json has."""
         found = self._repl.value("p_held()")
         return None if found is None else Held(*found)
+
+    def settled(self, settings: NodeJson, model: bytes | None, software: Software | None) -> Settled:
+        """Without a native module that has it nothing learns."""
+        assert software is not None
+        return node_json.settled(settings, self._without_learner(software))
 
     def items(self, wanted: Wanted) -> tuple[Item, ...]:
         """main.py under the name that it has until `start`; the key, if it is new, last."""
@@ -209,10 +215,19 @@ class MicroPythonBoard:
         if faults:
             raise BoardUnfit("\n".join(dict.fromkeys(faults)))
 
-    def _has_native(self) -> bool:
-        """Whether its firmware has the module within, whatever file may lie there."""
+    def _without_learner(self, software: Software) -> str:
+        """Why the learner cannot be had; "" if it can."""
+        if software.native is not None:
+            return "" if _LEARNER in software.native.read_bytes() else f"{software.native} was made without the learner"
+        if self._has_native():
+            return "" if self._has_native("learner") else "its firmware's native module was made without the learner"
+        return "the learner is in C only, and there is no native module for this board (--native)"
+
+    def _has_native(self, part: str = "__name__") -> bool:
+        """Whether its firmware has the module within, and that part of it, whatever file may lie there."""
         return "yes" in self._repl.run(
-            "try:\n import stethos_native as p_n\n print('no' if hasattr(p_n, '__file__') else 'yes')\n"
+            "try:\n import stethos_native as p_n\n"
+            f" print('yes' if not hasattr(p_n, '__file__') and hasattr(p_n, {part!r}) else 'no')\n"
             "except (ImportError, ValueError):\n print('no')\n"
         )
 

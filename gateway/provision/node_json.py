@@ -1,6 +1,7 @@
 """node.json of a MicroPython node (nodes/micropython/settings.py): checked here before it is copied to the board.
 
-The board itself only looks for unknown and missing keys. Keys and defaults are the same on both sides.
+The board itself only looks for unknown and missing keys. Keys and defaults are the same on both sides; what is settled
+here by sensor and module (`settled`) the board has to be told.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gateway.config import faults_of
 from gateway.detectors import feature_sets
 from gateway.links.fields import Endpoint
+from gateway.provision import recommended
 
 MIN_LISTEN_MS, LONGEST_LISTEN_MS = 20, 60_000
 CHANNELS = {
@@ -21,9 +23,8 @@ CHANNELS = {
     "i2s_microphone": 1,
 }  # fmt: skip
 """Of a chip (nodes/micropython/sensors), unless its `channels` say otherwise."""
-SLOW = 3  # nodes/wire/SPEC.md, "Feature sets"
-LEARNER_BYTES, LEARNER_HEAD, LEARNER_FEATURE = 4096, 108, 48
-"""Of its state, of that for itself, and of that for a feature beside its windows: nodes/c_tflm/core/learner.c."""
+SLOW_CHIPS = {"bme280", "sht3x", "ds18b20"}
+OFF = '"learn": null in node.json'
 
 
 class NodeJsonInvalid(Exception):  # noqa: N818 - it is the file that is at fault
@@ -181,14 +182,14 @@ class NodeJson(_Table):
     wake_ms: int = Field(default=10_000, ge=100, le=86_400_000)
     heartbeat_ms: int = Field(default=900_000, ge=1000, le=0xFFFFFFFF)
     listen_ms: int = Field(default=400, ge=MIN_LISTEN_MS, le=LONGEST_LISTEN_MS)
-    feature_set: Literal[1, 2, 3] = 1
+    feature_set: Literal[1, 2, 3, 5] | None = Field(default=None, description="By sensor and rate unless given.")
     samples: int = Field(default=128, ge=32, le=1024)
     rate_millihz: int = Field(default=200_000, ge=1, le=10_000_000)
-    window_every: int = Field(default=0, ge=0, le=65_535)
+    window_every: int | None = Field(default=None, ge=0, le=65_535, description="1 if nobody judges there, else 0.")
     flag_repeat: int = Field(default=6, ge=1, le=65_535)
     limits: list[tuple[int | None, int | None]] | None = None
     model: str | None = Field(default=None, min_length=1, max_length=64)
-    learn: Learn | None = None
+    learn: Learn | None = Field(default=None, description="As recommended unless given; null: it does not learn.")
     alert_pin: PinNumber | None = None
     alert_after: int = Field(default=2, ge=0, le=255)
     clear_after: int = Field(default=0, ge=0, le=255)
@@ -206,20 +207,32 @@ class NodeJson(_Table):
         """Of the sensor."""
         return self.sensor.channels or CHANNELS[self.sensor.chip]
 
+    @property
+    def set_(self) -> int:
+        """The feature set, given or not."""
+        chip = self.sensor.chip
+        return self.feature_set or recommended.feature_set(
+            self.rate_millihz, self.channels, slow=chip in SLOW_CHIPS, vibration=chip not in MICROPHONES
+        )
+
+    @property
+    def features(self) -> int:
+        """Of a window."""
+        return feature_sets.size(self.set_, self.channels)
+
     @model_validator(mode="after")
     def _agrees(self) -> NodeJson:
         channels = self.channels
         if self.learn is not None:
-            features = feature_sets.size(self.feature_set, channels)
-            fit = min(240, (LEARNER_BYTES - LEARNER_HEAD) // features - LEARNER_FEATURE) // 8 * 8
+            fit = recommended.windows_that_fit(self.features)
             if self.learn.windows > fit:
-                raise ValueError(f"learn.windows: of {features} features {fit} windows fit")
+                raise ValueError(f"learn.windows: of {self.features} features {fit} windows fit")
         if self.buzzer_hz and self.buzzer_pin is None:
             raise ValueError("buzzer_hz without a buzzer_pin")
         if self.alert_uart and isinstance(self.radio, Uart) and self.alert_uart.id == self.radio.id:
             raise ValueError(f"alert_uart: UART {self.radio.id} is the radio's")
         if self.limits is not None:
-            if self.feature_set != SLOW:
+            if self.set_ != feature_sets.SLOW:
                 raise ValueError("limits are for slow sensors: feature_set 3")
             if len(self.limits) != channels:
                 raise ValueError(f"a {self.sensor.chip} has {channels} channels, and limits has {len(self.limits)}")
@@ -239,6 +252,39 @@ class NodeJson(_Table):
 def native(settings: NodeJson) -> list[str]:
     """What of it only the native module can do (nodes/micropython/native)."""
     return [key for key in ("model", "learn") if getattr(settings, key) is not None]
+
+
+def settled(settings: NodeJson, without: str = "") -> tuple[NodeJson, list[str]]:
+    """With all that node.json does not say, and what a person is told of that. `without`: why nothing can learn on this
+    board; what is asked for by name stays all the same, for whoever refuses it.
+    """
+    told, windows = [], recommended.windows_that_fit(settings.features)
+    changes: dict[str, object] = {"feature_set": settings.set_, "learn": settings.learn}
+    if "feature_set" not in settings.model_fields_set:
+        told.append(f"features: {feature_sets.NAMES[settings.set_]}, set {settings.set_}")
+    asked = "learn" in settings.model_fields_set
+    if not (asked or without or not windows):
+        changes["learn"] = Learn(windows=windows)
+        told.append(recommended.learning(windows, settings.features, model=settings.model is not None, off=OFF))
+    alone = not (changes["learn"] or settings.model or settings.limits)
+    if settings.window_every is None:
+        changes["window_every"] = int(alone)
+    settings = settings.model_copy(update=changes)
+    if changes["learn"] is None and (alone or not asked):
+        if asked:
+            told.append(f"it has neither learner, model nor limits: {_instead(settings)}")
+        else:
+            why = without or f"its {settings.features} features leave room for fewer than {recommended.LEAST} windows"
+            told.append(recommended.not_learning(why, _instead(settings)))
+    return settings, told
+
+
+def _instead(settings: NodeJson) -> str:
+    """Who judges a node that does not learn."""
+    judges = [name for name in ("model", "limits") if getattr(settings, name)]
+    if judges:
+        return f"its {' and its '.join(judges)} alone judge"
+    return recommended.unjudged(settings.window_every or 0)
 
 
 def read(path: Path) -> NodeJson:

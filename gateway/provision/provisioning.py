@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any
 
 import cbor2
+from pydantic import ValidationError
 
 from gateway.provision import micropython_board, node_json, stm32_board
 from gateway.provision.boards import Board, BoardFailed, BoardUnfit, Held, Item, Software, Wanted, mark
@@ -106,25 +107,37 @@ def kind_of(file: Path) -> ModuleType:
 
 
 def with_model(settings: Any, model: bytes | None) -> Any:
-    """The settings, checked against the model. Raises BoardUnfit with every reason."""
+    """The settings, checked against the model, and as it wants them where they say nothing. Raises BoardUnfit, with
+    every reason.
+    """
     if model is None:
         if getattr(settings, "model", None):
             raise BoardUnfit(f"node.json wants a model ({settings.model}), and none is given: --model BUNDLE")
         return settings
     _, feature_set, channels, samples = cbor2.loads(model)[:4]
-    faults = []
-    for what, its, ours in (
-        ("feature_set", feature_set, settings.feature_set),
-        ("samples", samples, settings.samples),
-        ("channels", channels, settings.channels),
-    ):
-        if its != ours:
+    faults, unsaid = [], {}
+    for what, its in (("feature_set", feature_set), ("samples", samples), ("channels", channels)):
+        if what in type(settings).model_fields and what not in settings.model_fields_set:
+            unsaid[what] = its
+        elif its != (ours := getattr(settings, what)):
             faults.append(f"{what}: the model is made for {its}, and node.json says {ours}")
     if faults:
         raise BoardUnfit("\n".join(faults))
+    if unsaid:
+        settings = _again(settings, unsaid)
     if isinstance(settings, node_json.NodeJson) and settings.model is None:
         return settings.model_copy(update={"model": MODEL_NAME})
     return settings
+
+
+def _again(settings: Any, changes: dict[str, Any]) -> Any:
+    """Checked as a whole once more: what one key says may not go with another's. Raises BoardUnfit."""
+    said = settings.model_dump(exclude_unset=True, mode="json") | changes
+    try:
+        return type(settings).model_validate_json(json.dumps(said))
+    except ValidationError as error:
+        reasons = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        raise BoardUnfit(f"node.json does not go with the model: {reasons}") from error
 
 
 def decide(
@@ -159,11 +172,13 @@ def provision(
     held, known, begun = board.held(), registry.get(order.name), Begun(state_dir, order.name)
     owner = next((key.name for key in registry.list() if held and key.kid == held.kid), None)
     step = decide(order.name, held, known, owner=owner, begun=bool(begun), replace=order.replace)
-    settings = with_model(order.settings, order.model)
+    settings, told = board.settled(with_model(order.settings, order.model), order.model, order.software)
     sketch = Wanted(settings, known or NodeKey(order.name, bytes(4), bytes(16), 0, 0), step is not Step.KEEP,
                     order.model, order.software)  # fmt: skip
     board.items(sketch)  # BoardUnfit before anything has changed
     say(f"{order.name}: {step.value}")
+    for line in told:
+        say(f"{order.name}: {line}")
     if step is not Step.KEEP:
         begun.note()
     key = _key(registry, order.name, step, known, now_ms)

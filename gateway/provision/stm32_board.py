@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.provision import stm32_json
-from gateway.provision.boards import About, BoardFailed, BoardUnfit, Finding, Held, Item, Wanted
+from gateway.provision.boards import About, BoardFailed, BoardUnfit, Finding, Held, Item, Settled, Software, Wanted
 from gateway.provision.stm32_config import CHIPS, STORE_CONFIG, STORE_MODEL, Chip, Head
 from gateway.provision.stm32_console import Console, Refused
 from gateway.wire.image import manifest_for
@@ -59,6 +59,10 @@ class Stm32Board:
         used = self._console.mark(active) if (active := self._used(STORE_CONFIG)) is not None else None
         begins = waits and (used is None or used != found)
         return Held(*found, counts=begins or self._console.hello.numbers)
+
+    def settled(self, settings: stm32_json.Stm32Json, model: bytes | None, software: Software | None) -> Settled:
+        """Every board has the learner."""
+        return stm32_json.settled(settings, model=model is not None)
 
     def items(self, wanted: Wanted) -> tuple[Item, ...]:
         """Model, if there is one, and configuration, which has the key."""
@@ -115,7 +119,7 @@ class Stm32Board:
         else:
             yield Finding("sensor", False, f"{sensor}: {_SAMPLES.get(found.sample, f'reply {found.sample}')}")
         if wanted.model is None:
-            yield Finding(MODEL, None, "there is none: the node sends windows")
+            yield Finding(MODEL, None, "there is none")
         else:
             yield Finding(MODEL, self.digest(MODEL) is not None, "its own test, computed on the board")
         yield Finding("numbers", found.records, "" if found.records else "the flash does not take their records")

@@ -11,7 +11,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.provision.node_json import checked
+from gateway.detectors import feature_sets
+from gateway.provision import recommended
+from gateway.provision.node_json import OFF, checked
 from gateway.provision.stm32_config import CHIPS, Page
 from gateway.store.keys import NodeKey
 
@@ -32,15 +34,17 @@ class Stm32Json(BaseModel):
     channels: int = Field(default=3, ge=1, le=6)
     rate_millihz: int = Field(default=208_000, ge=1, le=10_000_000)
     samples: int = Field(default=128, ge=32, le=1024)
-    feature_set: Literal[1, 2] = 1
+    feature_set: Literal[1, 2, 5] | None = Field(default=None, description="By the rate unless given.")
     line: Literal["usart", "lpuart", "module"] = "usart"
     baud: int = Field(default=115_200, ge=4_800, le=1_000_000)
     wake_ms: int = Field(default=10_000, ge=100, le=86_400_000)
     heartbeat_ms: int = Field(default=3_600_000, ge=1_000, le=0xFFFF_FFFF)
     listen_ms: int = Field(default=500, ge=20, le=60_000)
-    window_every: int | None = Field(default=None, ge=0, le=65_535, description="0 with a model, else 1.")
+    window_every: int | None = Field(default=None, ge=0, le=65_535, description="0 with a model or a learner, else 1.")
     flag_repeat: int = Field(default=1, ge=1, le=65_535)
-    learn: int = Field(default=0, ge=0, le=65_535, description="Windows to learn from what is normal; 0: no learner.")
+    learn: int | None = Field(
+        default=None, ge=0, le=65_535, description="Windows to learn from; as recommended unless given; null, 0: none."
+    )
     radio_min_mv: int = Field(default=0, ge=0, le=65_535)
     short_samples: int = Field(default=0, ge=0, le=1024, description="Looked at first; 0: the whole window always.")
     whole_every: int = Field(default=0, ge=0, le=255)
@@ -62,12 +66,44 @@ class Stm32Json(BaseModel):
             raise ValueError("short_samples: 32 or more, and fewer than samples")
         return self
 
+    @property
+    def set_(self) -> int:
+        """The feature set, given or not."""
+        return self.feature_set or recommended.feature_set(self.rate_millihz, self.channels)
+
     def page(self, key: NodeKey, *, model: bool) -> Page:
         """The configuration of this node with this key."""
-        said = self.model_dump(exclude={"board", "hardware", "window_every"})
-        every = self.window_every if self.window_every is not None else int(not model)
+        whole, _ = settled(self, model=model)
         hardware = self.hardware or CHIPS[self.board].board
-        return Page(kid=key.kid, secret=key.secret, hardware=hardware, window_every=every, **said)
+        return Page(
+            kid=key.kid, secret=key.secret, hardware=hardware, **whole.model_dump(exclude={"board", "hardware"})
+        )
+
+
+def settled(settings: Stm32Json, *, model: bool) -> tuple[Stm32Json, list[str]]:
+    """With all that node.json does not say, and what a person is told of that."""
+    told, features = [], feature_sets.size(settings.set_, settings.channels)
+    fit, learn = recommended.windows_that_fit(features), settings.learn or 0
+    if "feature_set" not in settings.model_fields_set:
+        told.append(f"features: {feature_sets.NAMES[settings.set_]}, set {settings.set_}")
+    asked = "learn" in settings.model_fields_set
+    if not asked and fit:
+        learn = fit
+        told.append(recommended.learning(fit, features, model=model, off=OFF))
+    elif learn > fit:
+        learn = fit
+        told.append(f"learn: of {features} features {fit} windows fit")
+    every = settings.window_every
+    if every is None:
+        every = int(not (model or learn))
+    if not (asked or learn):
+        instead = "its model alone judges" if model else recommended.unjudged(every)
+        why = f"its {features} features leave room for fewer than {recommended.LEAST} windows"
+        told.append(recommended.not_learning(why, instead))
+    elif not (learn or model):
+        told.append(f"it has neither model nor learner: {recommended.unjudged(every)}")
+    changes = {"feature_set": settings.set_, "learn": learn, "window_every": every}
+    return settings.model_copy(update=changes), told
 
 
 def read(file: Path) -> Stm32Json:

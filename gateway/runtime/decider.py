@@ -20,6 +20,7 @@ from gateway.core.command import Command, CommandResult
 from gateway.core.entry import Body, Commanded, Configured, Entry, Offered, Posted, Report, Started, Tick
 from gateway.core.update import AlarmChange, IncidentChange, TagChange, encode_decision, encode_updates
 from gateway.runtime import chronicle
+from gateway.runtime.acknowledged import learning
 from gateway.runtime.admission import ANSWERED, Admission, Admitted, Verdict
 from gateway.runtime.beginning import configuration
 from gateway.runtime.clock import Clock
@@ -55,6 +56,7 @@ class Decider:
         *,
         group_ms: int,
         snapshot_entries: int,
+        acknowledged_learns: bool = False,
         heard: Callable[[Sequence[tuple[Arrival, Admitted]]], None],
         refresh: Callable[[bool], Configured | None],
     ) -> None:
@@ -74,6 +76,7 @@ class Decider:
         self._metrics = metrics
         self._clock = clock
         self._group_s = group_ms / 1000
+        self._acknowledged_learns = acknowledged_learns
         self._heard = heard
         self._refresh = refresh
         self._queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LENGTH)
@@ -175,9 +178,12 @@ class Decider:
             self._marks_timer.cancel()
         self._thread.close()
 
-    def tune(self, group_ms: int, snapshot_entries: int) -> None:
-        """How long a commit waits for company, and how far snapshots are apart, from now on."""
+    def tune(self, group_ms: int, snapshot_entries: int, *, acknowledged_learns: bool) -> None:
+        """How long a commit waits for company, how far snapshots are apart, and whether each acknowledgement of an
+        anomaly lets learn, from now on.
+        """
         self._group_s = group_ms / 1000
+        self._acknowledged_learns = acknowledged_learns
         self._thread.snapshot_entries = snapshot_entries
 
     async def forget_strangers(self) -> None:
@@ -242,6 +248,8 @@ class Decider:
                     for arrival in item:
                         self._arrived(arrival, decided)
                 case Request(body, answer, image):
+                    if self._acknowledged_learns:
+                        body = learning(body, self.engine)
                     result = self._enter(body, decided)
                     assert result is not None
                     decided.answers.append((answer, result))

@@ -2,8 +2,17 @@
 the node's first Windows, then judges each of them.
 
 What is learned outlives a restart (the journal's `places`), and is an entry of the journal when it is complete. It
-begins anew when the node says that it was moved, and when somebody tells it to learn (`stethos node tell NODE learn`).
-An acknowledgement alone does not: it says that somebody has seen the alarm, not that the machine is well.
+begins anew when the node says that it was moved, and when somebody tells it to learn (`stethos node tell NODE learn`,
+`stethos alarm ack ALARM --learn`). An acknowledgement alone does not, unless `[learning] acknowledged` says so: it says
+that somebody has seen the alarm, not that the machine is well.
+
+Of what its machine is doing then, its context, a learner is told where the configuration says by whom
+(learning_context.py). It learns with it, and does not judge a Window without: what is missing is counted
+(`window_without_context`), and said when it goes on.
+
+Of a Window that the node itself calls anomalous nothing is learned: a node that judges for itself may send few others,
+and a fault would be learned as normal. It is counted (`window_not_learned`), and said when no other comes. Where
+somebody has told it to learn what is there, everything is learned from.
 """
 
 from __future__ import annotations
@@ -11,83 +20,58 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import median
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from gateway.config import CONTEXT, TIME_OF_DAY
 from gateway.core.entry import NO_OPINION, Body, Learned, Scored
 from gateway.core.rescore import Pending
 from gateway.detectors import feature_sets
 from gateway.detectors.judged import judged, names
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place import state as place_state
-from gateway.detectors.place.normal import Stuck, TooFew, cut
+from gateway.detectors.place.form import Form
+from gateway.detectors.place.normal import Stuck, TooFew
 from gateway.detectors.place.prior import Prior, watch
-from gateway.detectors.place.state import StateRefused, packed, unpacked
+from gateway.detectors.place.state import StateRefused
+from gateway.runtime import learning_context
 from gateway.runtime.inbound import Places
+from gateway.runtime.learning_context import Readings
 from gateway.runtime.learning_fused import Fusions, Judgement, is_fused
+from gateway.runtime.learning_how import Lessons
+from gateway.runtime.learning_place import AtPlace, is_place
+from gateway.wire.messages import Features
 
-VERSION = 1
-WEEK_MS = 7 * 24 * 3_600_000
 UNIT = 1000  # of a Score's value: thousandths of the threshold
-FIELDS = "feature_set", "features", "since", "rows", "seen_ms", "apart_ms", "judged", "lesson"
+NOTHING_ELSE = 24
+"""Windows in a row of which nothing is learned, or that nobody judges, after which that is said."""
 KEEP_EVERY = 64  # windows judged, after which what was followed is kept; what is learned is kept with each window
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class AtPlace:
-    """What is learned of one node. `since`: the entry from which on it holds."""
-
-    place: Place
-    feature_set: int
-    features: int
-    since: int
-    rows: list[NDArray[np.float64]] = field(default_factory=list)
-    seen_ms: list[int] = field(default_factory=list)
-    """Of the windows that it will be commissioned with; empty from then on."""
-    apart_ms: int = 0
-    """What usually lay between two of them."""
-    judged: int = 0
-    lesson: bytes = b""
-    """What other gateways may know of it, without a row: a fleet of this place; empty until it is commissioned."""
-
-    @property
-    def learns(self) -> bool:
-        """Whether it has not seen enough yet. With a fleet it judges all the same."""
-        return not self.lesson
-
-    @property
-    def model(self) -> bytes:
-        """Names what judges, in the journal."""
-        known = self.place.known
-        return hashlib.sha256(packed(known.plain()) if known else b"").digest()
 
 
 class Learners:
     """All places. `learn_from(node)`: the entry since which what was learned before holds no longer."""
 
     def __init__(
-        self, states: Mapping[str, bytes], learn_from: Callable[[str], int], windows: int, false_alarms_a_week: float,
-        fleet: bytes = b"", fused: Mapping[str, Sequence[str]] | None = None,
+        self, states: Mapping[str, bytes], learn_from: Callable[[str], int], lessons: Lessons,
+        ordered: Callable[[str], bool] = lambda node: False, form: Callable[[str], Form] = lambda node: Form(),
     ) -> None:  # fmt: skip
-        """`states`: as the journal has them. `false_alarms_a_week`: wanted of a node whose machine is well. `fleet`:
-        what is known of like machines (`stethos learner merge`). `fused`: assets with nodes that are judged together.
+        """`states`: as the journal has them. `ordered(node)`: somebody has told it to learn since then. `form(node)`:
+        what its Birth says of its windows.
         """
-        self._learn_from = learn_from
+        self._learn_from, self._ordered, self._form = learn_from, ordered, form
+        self.not_learned = self.without_context = 0
         self._fusions = Fusions({key: state for key, state in states.items() if is_fused(key)}, learn_from)
-        self.tune(windows, false_alarms_a_week, fleet, fused)
+        self._readings = _readings(states)
+        self.tune(lessons)
         self._places: dict[str, AtPlace] = {}
         for node, state in states.items():
-            if is_fused(node):
+            if not is_place(node):
                 continue
             try:
-                self._places[node] = loaded(state, self._fleet)
+                self._places[node] = AtPlace.loaded(state, self._fleet(node))
             except StateRefused as error:
                 log.warning("what was learned cannot be read; it is learned anew", node=node, reason=str(error))
 
@@ -98,88 +82,121 @@ class Learners:
         said: list[Body | Places] = []
         keep: dict[str, bytes] = {}
         for entry, pending in batch.items():
-            at = self._at(entry, pending)
-            if at is None:
-                said.append(Scored(entry, 0, 0, b"", f"{len(pending.values)} features of no set"))
+            if pending.node in self._heard:
+                self._readings.heard(pending.node, pending.event_ms, Features(pending.feature_set, pending.values))
+            why = "" if pending.model == CONTEXT else self._unfit(pending)
+            if pending.model == CONTEXT or why:
+                said.append(Scored(entry, 0, 0 if why else NO_OPINION, b"", why))
                 continue
-            found = self._look(entry, pending, at)
+            at, begun = self._at(entry, pending)
+            found = [*self._look(entry, pending, at), *begun]
             said += found
             at.judged += 1
             if at.learns or at.judged % KEEP_EVERY == 0 or len(found) > 1:
-                keep |= {pending.node: _dumped(at), **self._fusions.state(pending.node)}
-        return [*said, Places(keep)] if keep else said
+                keep |= {pending.node: at.dumped(), **self._fusions.state(pending.node)}
+        return [*said, Places(keep | self._readings.state())] if keep else said
 
-    def tune(
-        self, windows: int, false_alarms_a_week: float, fleet: bytes = b"",
-        fused: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:  # fmt: skip
+    def tune(self, lessons: Lessons) -> None:
         """For what is learned from now on. A fleet that cannot be read is none."""
-        self._fusions.tune(fused or {})
-        self._windows, self._wanted, self._fleet = windows, false_alarms_a_week, None
-        try:
-            self._fleet = Prior.load(fleet) if fleet else None
-        except StateRefused as error:
-            log.error("what like machines have taught cannot be used", reason=str(error))
+        self._fusions.tune(lessons.fused)
+        self._lessons, self._fleets = lessons, {}
+        told = {node: how.context for node, how in lessons.own.items() if how.context}
+        self._heard = told.keys() | {name.split("/")[0] for names in told.values() for name in names}
+        self._readings.only(self._heard)
+        for fleet in {how.fleet for how in (lessons.usual, *lessons.own.values())} - {b""}:
+            try:
+                self._fleets[fleet] = Prior.load(fleet)
+            except StateRefused as error:
+                log.error("what like machines have taught cannot be used", reason=str(error))
 
     def states(self) -> dict[str, bytes]:
         """All that is known, to be kept."""
-        return {node: _dumped(at) for node, at in self._places.items()} | self._fusions.states()
+        places = {node: at.dumped() for node, at in self._places.items()}
+        return {**places, **self._fusions.states(), **self._readings.state()}
 
-    def _at(self, entry: int, pending: Pending) -> AtPlace | None:
-        """Where a Window belongs; anew if what was there holds no longer."""
-        since = self._learn_from(pending.node)
-        at = self._places.get(pending.node)
-        form = pending.feature_set, len(pending.values)
-        if at and (at.feature_set, at.features) == form and at.since >= since:
-            return at
-        channels = channels_of(*form)
-        if not channels:
-            return None
-        fresh = AtPlace(self._begun(names(pending.feature_set, channels)), *form, max(since, entry))
-        self._places[pending.node] = fresh
-        return fresh
+    def _unfit(self, pending: Pending) -> str:
+        """Why nothing can be learned from such a Window; "" if it can."""
+        if not feature_sets.channels(pending.feature_set, len(pending.values)):
+            return f"{len(pending.values)} features of no set"
+        if TIME_OF_DAY in self._lessons.of(pending.node).context and pending.feature_set != feature_sets.SLOW:
+            return f"the time of day is no context of features {feature_sets.NAMES[pending.feature_set]}"
+        return ""
 
-    def _begun(self, features: tuple[str, ...]) -> Place:
-        """With a fleet of like machines it watches from its first window on."""
-        settings, fleet = Settings(learn=self._windows), self._fleet
-        if fleet is None or fleet.names != features:
-            return Place(features, settings)
-        place = Place(features, settings, fleet)
+    def _at(self, entry: int, pending: Pending) -> tuple[AtPlace, Sequence[Learned]]:
+        """Where a Window belongs; anew, and what there is to say of that, if what was there holds no longer."""
+        node, since = pending.node, self._learn_from(pending.node)
+        channels = feature_sets.channels(pending.feature_set, len(pending.values))
+        form = Form(pending.feature_set, channels).known_with(self._form(node))
+        at, how = self._places.get(node), self._lessons.of(node)
+        if at and at.since >= since and at.context == how.context and not at.form.unlike(form):
+            at.form = at.form.known_with(form)
+            return at, ()
+        place, fleet = Place(names(form.feature_set, channels), Settings(learn=how.windows)), self._fleet(node)
+        at = self._places[node] = AtPlace(place, form, max(since, entry), how.context, self._ordered(node))
+        if fleet is None:
+            return at, ()
+        if why := fleet.unfit(form, place.names):
+            return at, [_told(node, at, "refused", f"what like machines have taught: {why}")]
+        place.how = fleet
         with suppress(TooFew):  # too few to know how places differ
-            watch(place, fleet)
-        return place
+            watch(place, fleet)  # from its first window on
+        return at, ()
+
+    def _fleet(self, node: str) -> Prior | None:
+        return self._fleets.get(self._lessons.of(node).fleet)
 
     def _look(self, entry: int, pending: Pending, at: AtPlace) -> Sequence[Body]:
-        row = judged(pending.feature_set, channels_of(at.feature_set, at.features), [pending.values])
+        row = judged(at.form.feature_set, at.form.channels, [pending.values])
         if not np.isfinite(row).all():
             return (Scored(entry, 0, NO_OPINION, b""),)
+        context, missing = np.zeros(0), list[str]()
+        if at.context:
+            context, missing = self._readings.about(pending.node, pending.event_ms, at.context)
+        if missing:
+            return (Scored(entry, 0, NO_OPINION, b""), *self._without(pending.node, at, missing))
+        at.without_in_a_row = 0
         view = self._fusions.moment(pending.node, at, row[0], pending.event_ms)
         score = Scored(entry, 0, NO_OPINION, b"")
         if at.place.known is not None:
-            found = at.place.judge(row)
+            given = at.given(context)
+            found = at.place.judge(row, contexts=None if given is None else given[None])
             by = view.judge(at.place, float(found.error[0])) if view and view.judges else None
             score = scored(entry, by or Judgement(float(found.score[0]), bool(found.latched[0])), at.model)
         said: list[Body] = [score]
         if at.learns:
-            at.rows.append(row[0])
-            at.seen_ms.append(pending.event_ms)
-            said += [self._commissioned(pending.node, at)] if len(at.rows) >= self._windows else []
+            said += self._learn(pending, at, row[0], context)
         return said if at.learns or view is None else [*said, *view.learn(at.place)]
 
-    def _commissioned(self, node: str, at: AtPlace) -> Learned:
-        """What it promises is so many events a window; people count them by the week."""
-        rows, seen_ms = np.array(at.rows), at.seen_ms
-        at.rows, at.seen_ms = [], []
+    def _without(self, node: str, at: AtPlace, missing: Sequence[str]) -> Sequence[Learned]:
+        """A Window whose context is not known; what there is to say of it."""
+        self.without_context += 1
+        at.without, at.without_in_a_row = at.without + 1, at.without_in_a_row + 1
+        told = (
+            f"{at.without_in_a_row} windows in a row without {', '.join(missing)}, which nobody judges or learns from"
+        )
+        return [_told(node, at, "waits", told)] if at.without_in_a_row == NOTHING_ELSE else []
+
+    def _learn(
+        self, pending: Pending, at: AtPlace, row: NDArray[np.float64], context: NDArray[np.float64]
+    ) -> Sequence[Learned]:
+        """From one Window; what there is to say of it."""
+        if pending.claimed and not at.ordered:
+            self.not_learned += 1
+            at.passed, at.in_a_row = at.passed + 1, at.in_a_row + 1
+            told = f"{at.in_a_row} windows in a row that the node itself calls anomalous, of which nothing is learned"
+            return [_told(pending.node, at, "waits", told)] if at.in_a_row == NOTHING_ELSE else []
+        at.in_a_row = 0
+        at.rows.append(row)
+        at.seen_ms.append(pending.event_ms)
+        if at.context:
+            at.contexts.append(context)
+        how = self._lessons.of(pending.node)
+        if len(at.rows) < how.windows:
+            return []
         try:
-            at.place.commission(rows)
-        except (Stuck, TooFew) as error:
-            return _told(node, at, "refused", str(error))
-        at.apart_ms = max(round(median([b - a for a, b in pairwise(seen_ms)])), 1)
-        at.place.sensitivity(min(self._wanted * at.apart_ms / WEEK_MS, 0.5))
-        chunks = [rows[part] for part in cut(len(rows), at.place.settings.chunks)]
-        at.lesson = Prior.of(at.place.names, chunks, limit=at.place.limit).dump()
-        told = f"{len(rows)} windows, {at.apart_ms / 1000:g} s apart; wanted: {self._wanted:g} false alarms a week"
-        return _told(node, at, "commissioned", told)
+            return [_told(pending.node, at, "commissioned", at.commission(how))]
+        except (Stuck, TooFew, np.linalg.LinAlgError) as error:
+            return [_told(pending.node, at, "refused", str(error))]
 
 
 def scored(entry: int, judgement: Judgement, model: bytes) -> Scored:
@@ -191,30 +208,17 @@ def scored(entry: int, judgement: Judgement, model: bytes) -> Scored:
 
 def _told(node: str, at: AtPlace, what: str, told: str) -> Learned:
     log.info("learner", node=node, what=what, told=told)
-    return Learned(node, what, told, _dumped(at))
+    return Learned(node, what, told, at.dumped())
 
 
-def channels_of(feature_set: int, features: int) -> int:
-    """Of a sensor whose windows have so many features; 0 if there is none such."""
-    if feature_set not in feature_sets.NAMES:
-        return 0
-    return next((c for c in range(1, 10) if feature_sets.size(feature_set, c) == features), 0)
+def heard_of(states: Mapping[str, bytes]) -> set[str]:
+    """Nodes of which a Window has come, as the journal has it."""
+    return {*filter(is_place, states), *_readings(states).nodes}
 
 
-def _dumped(at: AtPlace) -> bytes:
-    plain = {key: getattr(at, key) for key in FIELDS}
-    return packed({"version": VERSION, "place": place_state.dump(at.place), **plain})
-
-
-def loaded(state: bytes, fleet: Prior | None = None) -> AtPlace:
-    """What the journal has of a place. Raises StateRefused."""
-    plain = unpacked(state)
-    if plain.get("version") != VERSION:
-        raise StateRefused(f"a place of version {plain.get('version')}, not {VERSION}")
+def _readings(states: Mapping[str, bytes]) -> Readings:
     try:
-        place = place_state.load(plain["place"])
-        if fleet is not None and fleet.names == place.names:
-            place.how = fleet
-        return AtPlace(place, **{key: plain[key] for key in FIELDS})
-    except (KeyError, TypeError) as error:
-        raise StateRefused(f"not what was learned at a place: {error}") from error
+        return Readings(states.get(learning_context.KEY, b""))
+    except StateRefused as error:
+        log.warning("what nodes have said of late cannot be read", reason=str(error))
+        return Readings()

@@ -24,10 +24,10 @@ from gateway.detectors.fusion.beside import Beside, Others
 from gateway.detectors.place import Place
 from gateway.detectors.place.state import StateRefused, packed, unpacked
 
-VERSION = 1
+VERSION = 2
 LATE = 1.5  # as in gateway/training/evaluation_fused.py
 RECENT = 9  # Windows whose distances say what is usual now
-FIELDS = "asset", "node", "since", "event_ms", "usual_ms", "recent_ms", "row", "others", "lives", "said"
+FIELDS = "asset", "node", "since", "event_ms", "usual_ms", "recent_ms", "row", "others", "lives", "said", "away"
 
 Row = NDArray[np.float64]
 
@@ -71,6 +71,8 @@ class View:
     """Of each other node: the entry from which on what was learned of it holds."""
     said: list[str] | None = None
     """The others that it was judged with, as told last."""
+    away: list[str] = field(default_factory=list)
+    """The others that were not there then; what is in neither tells nothing more of it."""
 
     @property
     def key(self) -> str:
@@ -85,8 +87,9 @@ class View:
     def judge(self, own: Place, error: float) -> Judgement:
         """Its newest Window, of which its place has found that error."""
         score, choice = self.beside.score(own, error), self.beside.choice
-        if list(choice) != self.said:
-            self.said = list(choice)
+        away = [node for node in self.others if node not in self.beside.means]
+        if (list(choice), away) != (self.said, self.away):
+            self.said, self.away = list(choice), away
             log.info("learner", node=self.node, what=self.given())
         return Judgement(score, self.beside.alarm.latched, self.beside.digest(choice) if choice else b"")
 
@@ -102,10 +105,8 @@ class View:
 
     def given(self) -> str:
         """In words: which of the other nodes it was judged with, and which were missing."""
-        found = self.said or []
-        without = [node for node in self.others if node not in found]
-        said = f"given {', '.join(found)}" if found else "by itself"
-        return f"{said}, without {', '.join(without)}" if without else said
+        said = f"given {', '.join(self.said)}" if self.said else "by itself"
+        return f"{said}, without {', '.join(self.away)}" if self.away else said
 
     def heard(self, row: Row, event_ms: int, apart_ms: int) -> None:
         """Of its newest Window; `apart_ms`: what was usual when it learned."""

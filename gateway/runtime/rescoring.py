@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
-from gateway.config import LEARNER
+from gateway.config import CONTEXT, LEARNER
 from gateway.core.entry import Body, Scored
 from gateway.core.rescore import Pending
 from gateway.detectors import Detector
 from gateway.detectors.bundle import Bundle
 from gateway.runtime.decider import Decider
 from gateway.runtime.inbound import Places
+from gateway.runtime.learning_how import Lessons
 from gateway.runtime.metrics import Metrics
 
 MAX_BATCH = 64
@@ -45,12 +46,17 @@ class Model:
 
 
 class Learners(Protocol):
-    """The gateway's own learner (learning.py)."""
+    """The gateway's own learner (learning.py). `not_learned`: Windows of which nothing was learned, so far;
+    `without_context`: which it could not judge either, not knowing what the machine was doing.
+    """
+
+    not_learned: int
+    without_context: int
 
     def score(self, batch: Mapping[int, Pending]) -> list[Body | Places]:
         """What is to be handed in for these Windows. Not on the event loop."""
 
-    def tune(self, windows: int, false_alarms_a_week: float, fleet: bytes, fused: Mapping[str, Sequence[str]]) -> None:
+    def tune(self, lessons: Lessons) -> None:
         """For what is learned from now on."""
 
     def states(self) -> dict[str, bytes]:
@@ -87,25 +93,32 @@ class Rescoring:
             await wanted.wait()
 
     def _next_batch(self, waiting: Mapping[int, Pending]) -> dict[int, Pending]:
-        """The oldest Window that is not yet scored, and the next ones of the same model."""
+        """The oldest Window that is not yet scored, and the next ones of the same model; to the gateway's learner those
+        that are context to others come in their order among the rest.
+        """
         batch: dict[int, Pending] = {}
         model = ""
         for entry, pending in waiting.items():
             if entry in self._handed_in or entry > self._decider.committed_id:
                 continue
-            model = model or pending.model
-            if pending.model == model:
+            by = LEARNER if pending.model == CONTEXT else pending.model
+            model = model or by
+            if by == model:
                 batch[entry] = pending
                 if len(batch) == MAX_BATCH:
                     break
         return batch
 
     async def _score(self, batch: Mapping[int, Pending]) -> None:
-        name = next(iter(batch.values())).model
+        name = next(iter(batch.values())).model.replace(CONTEXT, LEARNER)
         self._handed_in |= batch.keys()
         if name == LEARNER and (learners := self._learners()):
             self._metrics.event("window_scored", len(batch))
-            for said in await asyncio.to_thread(learners.score, batch):
+            before = learners.not_learned, learners.without_context
+            found = await asyncio.to_thread(learners.score, batch)
+            self._metrics.event("window_not_learned", learners.not_learned - before[0])
+            self._metrics.event("window_without_context", learners.without_context - before[1])
+            for said in found:
                 await self._decider.put(said)
             return
         model = self._models.get(name)

@@ -16,9 +16,13 @@ import numpy as np
 from ai_edge_litert import interpreter, schema_py_generated
 
 from gateway.detectors import direct, feature_sets
+from gateway.detectors.litert import PLAIN
+from gateway.training.features.mel import BANDS
 
 MODEL_FEATURES_MAX = 64
 """Inputs and outputs that an image's model has at most (nodes/c_tflm/infer/model.h)."""
+_ROWS_MAX = 128
+"""Of a spectrogram, where the model looks at one (nodes/c_tflm/infer/spectrogram.h)."""
 
 schema: Any = schema_py_generated  # generated without types
 
@@ -96,14 +100,17 @@ def on_node(tflite: bytes) -> Runs:
     except direct.Refused as error:
         at = f" (operator {error.at})" if error.op else ""
         return Runs(f"the node's engine refuses it: {error}{at}")
-    return Runs(_no_image(network), network.memory_size)
+    return Runs(_no_image(network, tflite), network.memory_size)
 
 
-def _no_image(network: direct.Network) -> str:
+def _no_image(network: direct.Network, tflite: bytes) -> str:
     """Why a model that the engine runs cannot be in a model image; "" if it can."""
     first, last = network.input, network.output
     if any(end.dtype != np.int8 for end in (first, last)):
         return "its ends are float32, where a model image has int8"
+    if _is_of_spectrograms(tflite):
+        few = 2 <= last.size <= MODEL_FEATURES_MAX
+        return "" if few else f"{last.size} classes, where an image has 2 to {MODEL_FEATURES_MAX}"
     if max(first.size, last.size) > MODEL_FEATURES_MAX:
         return f"{first.size} and {last.size} values at its ends, where an image has {MODEL_FEATURES_MAX} at most"
     if first.size not in _FEATURES:
@@ -113,10 +120,18 @@ def _no_image(network: direct.Network) -> str:
     return ""
 
 
+def _is_of_spectrograms(tflite: bytes) -> bool:
+    graph = schema.ModelT.InitFromPackedBuf(tflite, 0).subgraphs[0]
+    match _shape(graph.tensors[graph.inputs[0]]):
+        case (1, rows, bands, 1):
+            return bool(1 <= rows <= _ROWS_MAX and BANDS[0] <= bands <= BANDS[1])
+    return False
+
+
 def on_host(tflite: bytes) -> Runs:
     """What LiteRT says to the file."""
     try:
-        made = _Interpreter(model_content=tflite, num_threads=1)
+        made = _Interpreter(model_content=tflite, num_threads=1, experimental_op_resolver_type=PLAIN)
         made.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         return Runs(f"LiteRT refuses it: {error}")

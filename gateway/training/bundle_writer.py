@@ -28,7 +28,17 @@ class SelfTest:
     outputs: bytes
 
 
-def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | None) -> Bundle:
+@dataclass(frozen=True, slots=True)
+class NoiseTest:
+    """The same of a model that looks at a spectrogram: of noise (`self_test.noise`) of this seed and shift."""
+
+    seed: int
+    shift: int
+    error: int
+    outputs: bytes
+
+
+def write(folder: Path, manifest: Manifest, model: bytes, self_test: SelfTest | NoiseTest | None) -> Bundle:
     """Write the Bundle, unsigned, and read it back. `manifest.files` is filled in here; a self-test goes with role
     "node" only.
 
@@ -60,16 +70,17 @@ def sign(folder: Path, key: Ed25519PrivateKey) -> Bundle:
     return load(folder, signature.Trust(frozenset({signature.public_bytes(key)})))
 
 
-def self_test_of(bundle: Bundle) -> SelfTest:
+def self_test_of(bundle: Bundle) -> SelfTest | NoiseTest:
     """The self-test in a node's Bundle. ValueError if it is not a node's."""
     if bundle.image is None:
         raise ValueError(f"{bundle.name} is not a node's bundle")
-    features, error, outputs = cbor2.loads(bundle.image)[len(image_fields(bundle.manifest, bundle.model))]
-    return SelfTest(features, error, outputs)
+    fields = cbor2.loads(bundle.image)[len(image_fields(bundle.manifest, bundle.model))]
+    return NoiseTest(*fields) if bundle.manifest.spectrogram else SelfTest(*fields)
 
 
-def model_image(manifest: Manifest, model: bytes, self_test: SelfTest) -> bytes:
+def model_image(manifest: Manifest, model: bytes, self_test: SelfTest | NoiseTest) -> bytes:
     """The `model-image` of nodes/wire/wire.cddl in preferred serialisation."""
-    expected = [list(self_test.features), self_test.error, self_test.outputs]
+    given = [list(self_test.features)] if isinstance(self_test, SelfTest) else [self_test.seed, self_test.shift]
+    expected = [*given, self_test.error, self_test.outputs]
     fields = [*image_fields(manifest, model), expected, *image_tail(manifest, _ARENA_UNKNOWN)]
     return cbor2.dumps(fields, canonical=True)

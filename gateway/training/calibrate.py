@@ -192,7 +192,8 @@ def _event_threshold(runs: Sequence[Ints], wanted: float, scale: Scale) -> int:
     """The error that begins `wanted` events a window; `runs` have at each window the error that begins one there."""
     lengths = [len(run) for run in runs]
     typical = int(np.median(np.repeat(lengths, lengths)))  # the length of a window's run
-    each = max(min(sum(lengths) // _CHUNKS, typical), 1)
+    once = round(1 / wanted)  # in longer chunks several events are wanted, of which the largest error says little
+    each = max(min(sum(lengths) // _CHUNKS, typical, once), 1)
     chunks = [run[at : at + each] for run in runs for at in range(0, len(run) - each + 1, each)]
     if len(chunks) < 2:
         raise Unfit(f"{len(runs)} runs of {sum(lengths)} windows are too uneven to calibrate on")

@@ -79,6 +79,11 @@ class Normal:
         """Raises Unsuitable: too few windows to learn from or to check on, or a feature that never changes, which
         nothing can be learned about, is not left out.
         """
+        if len(self.fit) < _LEAST_FIT:
+            raise Unsuitable(
+                f"{len(self.fit)} windows to learn from, where {_LEAST_FIT} are the least: commission_s of the runs "
+                "says how much of them is normal"
+            )
         check_windows(self.fit, self.fit.shape[-1], _LEAST_FIT)
         if not len(self.check):
             raise Unsuitable("there are no windows to check the threshold on")

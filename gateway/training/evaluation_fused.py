@@ -7,7 +7,7 @@ too old: then the node is missing, as it is where its sensor is at fault. A mome
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from gateway.detectors.place import Settings
 from gateway.training import stream
 from gateway.training.dataset import Dataset
 from gateway.training.dataset.manifest import UNLABELLED
-from gateway.training.evaluation import NotEvaluable, Track, View, usual_samples
+from gateway.training.evaluation import Track
 from gateway.training.judges import EVENTS
 from gateway.training.stream import Stream
+from gateway.training.view import NotEvaluable, View, usual_samples
 
 _OLD_ROWS = 1.5  # a row is too old for a moment when so many of its own kind could have come since
 
@@ -41,7 +42,7 @@ def tracks(dataset: Dataset, settings: Settings | None = None, view: View | None
     has, or one has too many, and DatasetBroken.
     """
     view, settings = view or View(), settings or Settings(events=EVENTS)
-    chosen = [r for r in dataset.recordings if not view.nodes or r.run.node in view.nodes]
+    chosen = view.recordings(dataset)
     assets = {
         asset: [r for r in chosen if r.run.asset == asset] for asset in dict.fromkeys(r.run.asset for r in chosen)
     }
@@ -93,19 +94,16 @@ def _track(streams: Sequence[Stream], before: Fusion | None, settings: Settings)
     learn, note, fusion = first.learn, "", before
     if learn:
         whole = np.all([np.isfinite(x[:learn]).all(axis=1) for x in moments.x.values()], axis=0)
-        varying = {node: _varying(x[:learn][whole]) for node, x in moments.x.items()}
-        used = {node: columns for node, columns in varying.items() if columns}
         try:
-            names = {node: [f"{node} {i}" for i in columns] for node, columns in used.items()}
-            fusion = Fusion(names, replace(settings, learn=max(int(whole.sum()), 1)))
-            fusion.commission({node: moments.x[node][:learn][whole][:, columns] for node, columns in used.items()})
+            names = {one.node: _names(one) for one in streams}
+            fusion = Fusion(names, settings)
+            fusion.commission({node: x[:learn][whole] for node, x in moments.x.items()})
+            note = "; ".join(f"{first.session}: {node}: {why}" for node, why in fusion.refused.items())
         except (ValueError, np.linalg.LinAlgError) as error:
             note, fusion = f"{first.session}: {error or 'nothing to learn from'}", None
     score, alarm = np.full(len(first) - learn, np.nan), np.zeros(len(first) - learn, np.bool_)
     if fusion is not None:
-        columns = {node: [int(name.split()[-1]) for name in names] for node, names in fusion.features.items()}
-        rows = {node: moments.x[node][learn:, columns[node]] for node in fusion.nodes if node in moments.x}
-        found = fusion.judge(rows, _breaks(first, learn))
+        found = fusion.judge({node: x[learn:] for node, x in moments.x.items()}, _breaks(first, learn))
         score, alarm = found.score, found.latched
     track = Track(
         run=first.session,
@@ -129,9 +127,10 @@ def _terms(one: Stream) -> Floats:
     return one.x if one.feature_set is None else judged.judged(one.feature_set, len(one.channels), one.x)
 
 
-def _varying(x: Floats) -> list[int]:
-    """Columns of x [n, p] that are worth learning."""
-    return [int(i) for i in np.flatnonzero(np.ptp(x, axis=0) > 0)] if len(x) else []
+def _names(one: Stream) -> list[str]:
+    """Of the columns of `_terms`."""
+    named = one.channels if one.feature_set is None else judged.names(one.feature_set, one.channels)
+    return [f"{one.node} {name}" for name in named]
 
 
 def _breaks(one: Stream, first: int) -> list[int]:

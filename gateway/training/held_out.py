@@ -8,23 +8,26 @@ time only to be better known. A Bundle that was made from a run is calibrated on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.detectors.feature_sets import SLOW
 from gateway.detectors.manifest import Channel, DataSource, Manifest
 from gateway.training import stream
 from gateway.training.commission import Normal
 from gateway.training.dataset import Dataset, DatasetBroken, Recording
 from gateway.training.dataset.manifest import Run
 from gateway.training.stream import Stream
+from gateway.training.view import OVERLAP
 
 FIT, CALIBRATE, CHECK = 0, 1, 2
 """The parts of a run's normal windows."""
+_NONE = -1
 
-_FIRST_TWO = (0.6, 0.8)  # up to here: fitted to, calibrated on
+FIRST_TWO = (0.6, 0.8)  # up to here: fitted to, calibrated on
 _FIRST_OF_TWO = 2 / 3  # up to here calibrated on, where nothing is to be fitted
 _RATE_TOLERANCE = 0.05  # sensors keep their own time
 
@@ -72,7 +75,7 @@ def for_bundle(dataset: Dataset, manifest: Manifest, choice: Choice = ALL) -> li
     found = []
     for recording in recordings(dataset, choice):
         must_fit(recording.run, manifest)
-        source = _source(dataset, recording)
+        source = data_source(dataset, recording)
         seen = _seen(recording, manifest.feature_set, manifest.samples)
         found += list(_rows(seen, source, fitted=source.sha256 in trained_on))
     return _some(found)
@@ -80,14 +83,16 @@ def for_bundle(dataset: Dataset, manifest: Manifest, choice: Choice = ALL) -> li
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a model is trained from: the three parts, whose windows they are (numbers of `nodes`, by part), and a run
-    that stands for all.
+    """What a model is trained from: the three parts, whose windows they are (numbers of `nodes`, by part), what was
+    known then ([n, k] of `context_names`, by part; none unless all runs have the same), and a run that stands for all.
     """
 
     normal: Normal
     nodes: tuple[str, ...]
     of_node: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
     run: Run
+    context_names: tuple[str, ...]
+    contexts: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 def for_training(dataset: Dataset, feature_set: int, samples: int | None, choice: Choice = ALL) -> Lessons:
@@ -98,19 +103,32 @@ def for_training(dataset: Dataset, feature_set: int, samples: int | None, choice
     first = wanted[0].run
     for recording in wanted:
         if recording.run.kind == "values":
-            raise Unfit(f"run {recording.name}: slow values, where a model judges windows of samples")
+            raise Unfit(f"run {recording.name}: slow values, where a model judges windows of samples{_others(wanted)}")
         if channels(recording.run) != channels(first):
-            raise Unfit(f"run {recording.name}: its channels are not those of {first.name}; choose nodes alike")
+            raise Unfit(f"run {recording.name}: its channels are not those of run {first.name}{_others(wanted)}")
     rows = _some(
-        [r for rec in wanted for r in _rows(_seen(rec, feature_set, samples), _source(dataset, rec), fitted=True)]
+        [r for rec in wanted for r in _rows(_seen(rec, feature_set, samples), data_source(dataset, rec), fitted=True)]
     )
     names = tuple(dict.fromkeys(r.node for r in rows))
-    parts, owners = [], []
+    known = rows[0].context_names if all(r.context_names == rows[0].context_names for r in rows) else ()
+    parts, owners, contexts = [], [], []
     for part in (FIT, CALIBRATE, CHECK):
         parts.append(np.concatenate([r.features[r.part == part] for r in rows]))
         owners.append(np.concatenate([np.full((r.part == part).sum(), names.index(r.node)) for r in rows]))
+        contexts.append(np.concatenate([r.context[r.part == part][:, : len(known)] for r in rows]))
     normal = Normal(parts[0], parts[1], parts[2], tuple(r.source for r in rows))
-    return Lessons(normal, names, (owners[0], owners[1], owners[2]), first)
+    return Lessons(
+        normal, names, (owners[0], owners[1], owners[2]), first, known, (contexts[0], contexts[1], contexts[2])
+    )
+
+
+def _others(there: Sequence[Recording]) -> str:
+    """Says which nodes would do, where there are several; a slow one has the learner of the gateway."""
+    nodes = tuple(dict.fromkeys(r.run.node for r in there))
+    fast = tuple(dict.fromkeys(r.run.node for r in there if r.run.kind != "values"))
+    if not fast:
+        return ": the gateway's learner is for those (`stethos model evaluate`, docs/recommend.md)"
+    return f"; --node chooses among {', '.join(fast)}" if len(nodes) > 1 else ""
 
 
 def recordings(dataset: Dataset, choice: Choice) -> list[Recording]:
@@ -130,14 +148,16 @@ def recordings(dataset: Dataset, choice: Choice) -> list[Recording]:
     return found
 
 
-def _source(dataset: Dataset, recording: Recording) -> DataSource:
+def data_source(dataset: Dataset, recording: Recording) -> DataSource:
+    """A run's file as a Bundle's provenance has it."""
     digest = recording.run.sha256 or hashlib.sha256((dataset.folder / recording.run.file).read_bytes()).hexdigest()
     return DataSource(description=f"{dataset.name}, run {recording.name}", sha256=digest)
 
 
 def _seen(recording: Recording, feature_set: int, samples: int | None) -> Stream:
+    slow = feature_set == SLOW and samples is not None
     try:
-        return stream.of(recording, feature_set, samples)
+        return stream.of(recording, feature_set, samples, samples // OVERLAP if slow and samples else None)
     except DatasetBroken:
         raise
     except ValueError as error:  # features of another set or length
@@ -146,6 +166,8 @@ def _seen(recording: Recording, feature_set: int, samples: int | None) -> Stream
 
 def must_fit(run: Run, manifest: Manifest) -> None:
     """Raises Unfit for a run whose windows a Bundle cannot judge: other channels, units or rate."""
+    if manifest.spectrogram is not None:
+        raise Unfit(f"bundle {manifest.name} looks at spectrograms: `stethos model spectrogram` measures such")
     if run.kind == "values":
         raise Unfit(f"run {run.name}: slow values, where bundle {manifest.name} judges windows of samples")
     if len(run.channels) != manifest.channels_n:
@@ -169,7 +191,10 @@ def _rows(seen: Stream, source: DataSource, *, fitted: bool) -> Iterator[Rows]:
         return
     context = np.zeros((len(seen), 0)) if seen.context is None else seen.context
     share = (np.arange(len(use)) + 0.5) / len(use)
-    part = np.searchsorted(_FIRST_TWO, share) if fitted else CALIBRATE + (share > _FIRST_OF_TWO)
+    part = np.searchsorted(FIRST_TWO, share) if fitted else CALIBRATE + (share > _FIRST_OF_TWO)
+    if seen.feature_set == SLOW:  # its windows overlap: those that reach back into the part before are in none
+        for border in np.flatnonzero(np.diff(part)) + 1:
+            part[border : border + OVERLAP - 1] = _NONE
     yield Rows(
         seen.name, seen.node, seen.asset, seen.x[use].astype(np.int64), part.astype(np.int8), context[use],
         seen.context_names, source,

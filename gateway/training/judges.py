@@ -16,7 +16,7 @@ from gateway.detectors import detector, direct, judged
 from gateway.detectors.bundle import Bundle
 from gateway.detectors.learner import Learner, LearnerRefused, Reply
 from gateway.detectors.place import Place, Settings
-from gateway.detectors.place.context import Contexts
+from gateway.detectors.place.context import Contexts, varying
 from gateway.detectors.place.kriging import Column, Kind
 from gateway.detectors.place.normal import Fit, fit
 from gateway.detectors.place.threshold import third_of_five
@@ -25,8 +25,13 @@ from gateway.training.stream import Stream
 EVENTS = 1 / 500
 """False-alarm events that are wanted in a row of normal data, where nothing else is."""
 
+LEAST_LEARNED = 24
+"""Windows that a node's learner needs (core/learner.h)."""
+
 _QUIET = 10
-_STATES = 16  # a context that is called a state has no more of them
+_STATE_NAMES = "state", "mode", "regime", "recipe", "program"
+_PERIODS = {"time_of_day": 24.0, "day_of_week": 7.0, "weekday": 7.0}
+_STATES = 16  # a context that is called so has no more of them
 
 Floats = NDArray[np.float64]
 
@@ -90,18 +95,22 @@ Maker = Callable[[Subject], Judge]
 
 
 class BundleJudge:
-    """A Bundle with the threshold for this node, asset and context. An event begins as its calibration has it: with a
-    window above the threshold, or three of the last five; it ends after ten that are not.
+    """A Bundle with the threshold for this node and asset, and for the context of each row where that is known. An
+    event begins as its calibration has it: with a window above the threshold, or three of the last five; it ends after
+    ten that are not.
     """
 
-    def __init__(self, bundle: Bundle, subject: Subject) -> None:
-        """Raises BundleBroken, Refused or LibraryMissing if the model cannot be run."""
+    def __init__(self, bundle: Bundle, subject: Subject, context_known: bool = False) -> None:
+        """`context_known`: whoever judges is told the context; nodes and re-scoring are not. Raises BundleBroken,
+        Refused or LibraryMissing if the model cannot be run.
+        """
         self._manifest, self._subject = bundle.manifest, subject
         calibration = bundle.manifest.calibration
         self.wanted = calibration.events_ppb / 1e9 if calibration else bundle.manifest.quality.wanted_ppm / 1e6
         self._three = bool(calibration and calibration.by == "event_3of5")
         self._network = direct.Network(bundle.model) if bundle.manifest.role == "node" else None
         self._host = detector(bundle) if bundle.manifest.role == "host" else None
+        self._context_known = context_known
         self._quiet, self._recent = _QUIET, np.zeros(0)
 
     def commission(self, rows: Seen) -> None:
@@ -110,8 +119,7 @@ class BundleJudge:
 
     def judge(self, rows: Seen) -> Judged:
         """Of a node's Bundle what the node computes, to the bit."""
-        threshold = self._manifest.threshold_for(self._subject.node, self._subject.asset)  # as the gateway: no context
-        score = self._errors(rows.x.astype(np.int64)) / max(threshold, 1)
+        score = self._errors(rows.x.astype(np.int64)) / np.maximum(self._thresholds(rows), 1)
         begins = score > 1
         if self._three:
             joined = np.concatenate([self._recent, score])
@@ -119,6 +127,16 @@ class BundleJudge:
             self._recent = joined[-4:]
         alarm, self._quiet = standing(begins, score > 1, self._quiet)
         return Judged(score, alarm)
+
+    def _thresholds(self, rows: Seen) -> NDArray[np.int64]:
+        """Of each row."""
+        of, node, asset = self._manifest.threshold_for, self._subject.node, self._subject.asset
+        if rows.context is None or not self._context_known:
+            return np.full(len(rows), of(node, asset), np.int64)
+        contexts, number = np.unique(rows.context, axis=0, return_inverse=True)
+        names = self._subject.context_names
+        found = [of(node, asset, dict(zip(names, context, strict=True))) for context in contexts.tolist()]
+        return np.array(found, np.int64)[number.ravel()]
 
     def _errors(self, features: NDArray[np.int64]) -> Floats:
         m = self._manifest
@@ -129,31 +147,27 @@ class BundleJudge:
 
 
 class PlaceJudge:
-    """The gateway's learner (gateway/detectors/place.py). Contexts that vary while it learns are learned with; features
-    that never change then are left out.
-    """
+    """The gateway's learner (gateway/detectors/place.py). Contexts that vary while it learns are learned with."""
 
     def __init__(self, subject: Subject, settings: Settings | None = None) -> None:
         self._subject, self._settings = subject, settings or Settings(events=EVENTS)
         self.wanted = self._settings.events
         self._place: Place | None = None
-        self._used: list[int] = []
         self._known: list[int] = []
 
     def commission(self, rows: Seen) -> None:
         """From all of these rows. Raises CannotLearn."""
         x, self._place = self._terms(rows.x), None
-        self._used = [int(i) for i in np.flatnonzero(np.ptp(x, axis=0) > 0)] if len(x) else []
-        self._known = self._varying(rows)
+        self._known = [] if rows.context is None else varying(rows.context)
         how: Fit = Contexts(tuple(self._column(i, rows) for i in self._known)) if self._known else fit
         least = 2 * self._settings.chunks
         if len(x) < least:
             raise CannotLearn(f"{len(x)} rows to learn from, where {least} are the least")
-        if not self._used:
+        if not np.ptp(x, axis=0).any():
             raise CannotLearn(f"{len(x)} rows without any change")
-        place = Place([str(i) for i in self._used], replace(self._settings, learn=max(len(x), 1)), how)
+        place = Place(self._names(), replace(self._settings, learn=max(len(x), 1)), how)
         try:
-            place.commission(x[:, self._used], rows.breaks, self._contexts(rows))
+            place.commission(x, rows.breaks, self._contexts(rows))
         except (ValueError, np.linalg.LinAlgError) as error:  # TooFew, Stuck, and what the algebra cannot do
             raise CannotLearn(str(error)) from error
         self._place = place
@@ -162,18 +176,17 @@ class PlaceJudge:
         """NaN while it knows nothing."""
         if self._place is None:
             return Judged(np.full(len(rows), np.nan), np.zeros(len(rows), np.bool_))
-        found = self._place.judge(self._terms(rows.x)[:, self._used], rows.breaks, self._contexts(rows))
+        found = self._place.judge(self._terms(rows.x), rows.breaks, self._contexts(rows))
         return Judged(found.score, found.latched)
 
     def _terms(self, x: Floats) -> Floats:
         subject = self._subject
         return x if subject.feature_set is None else judged.judged(subject.feature_set, len(subject.channels), x)
 
-    def _varying(self, rows: Seen) -> list[int]:
-        """Contexts that are worth learning with."""
-        if rows.context is None or not len(rows):
-            return []
-        return [int(i) for i in np.flatnonzero(np.ptp(rows.context, axis=0))]
+    def _names(self) -> tuple[str, ...]:
+        """Of the columns of `_terms`."""
+        number, channels = self._subject.feature_set, self._subject.channels
+        return channels if number is None else judged.names(number, channels)
 
     def _contexts(self, rows: Seen) -> Floats | None:
         return rows.context[:, self._known] if rows.context is not None and self._known else None
@@ -181,10 +194,11 @@ class PlaceJudge:
     def _column(self, number: int, rows: Seen) -> Column:
         assert rows.context is not None
         name, values = self._subject.context_names[number], rows.context[:, number]
-        if "hour" in name:
-            return Column(Kind.CYCLE)
+        if "hour" in name or name.lower() in _PERIODS:
+            return Column(Kind.CYCLE, _PERIODS.get(name.lower(), 24.0))
         whole = np.array_equal(values, np.rint(values)) and len(np.unique(values)) <= _STATES
-        return Column(Kind.STATE if whole and "state" in name else Kind.SPEED)
+        called = any(word in name.lower() for word in _STATE_NAMES)
+        return Column(Kind.STATE if whole and called else Kind.SPEED)
 
 
 class NodeLearnerJudge:
@@ -197,15 +211,17 @@ class NodeLearnerJudge:
     def commission(self, rows: Seen) -> None:
         """From these rows, or as many of the newest of them as fit; it may want more. Raises CannotLearn."""
         subject = self._subject
+        self._learner = None
         if subject.feature_set is None:
             raise CannotLearn("a node's learner is for features, not for values")
+        if len(rows) < LEAST_LEARNED:
+            raise CannotLearn(f"{len(rows)} rows to learn from, where {LEAST_LEARNED} are the least")
         try:
             self._learner = Learner(
                 subject.feature_set, len(subject.channels), windows=len(rows), average=self._average,
                 events_ppb=round(1e9 * self.wanted),
             )  # fmt: skip
         except LearnerRefused as error:
-            self._learner = None
             raise CannotLearn(f"{len(rows)} rows: {error}") from error
         for row in rows.x:
             self._next(row)

@@ -58,7 +58,7 @@ def outcome(bundle: Bundle, samples: Samples, labels: Sequence[Interval], hop: i
     length = manifest.samples
     starts = range(0, len(samples) - length + 1, hop)
     share = np.array([faulty[at : at + length].mean() for at in starts])
-    broken = np.array([sensor_fault(samples[at : at + length]) != 0 for at in starts])
+    broken = np.array([sensor_fault(manifest.feature_set, samples[at : at + length]) != 0 for at in starts])
     network = tflite_file.read(bundle.model)
     features = windows(samples, length, hop, manifest.feature_set)
     errors = reference_int8.errors(network, manifest.scaling, features, manifest.kind, manifest.known)

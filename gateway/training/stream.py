@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.feature_sets import INVARIANT, NAMES
+from gateway.detectors.feature_sets import NAMES, SLOW, usual
 from gateway.training.dataset import Recording, Rows, as_samples
 from gateway.training.dataset.manifest import SAMPLES_MAX, SAMPLES_MIN, UNLABELLED, Run
 from gateway.training.features import SATURATED, STUCK, Samples, compute_all
@@ -66,7 +66,7 @@ def of(
     hop: int | None = None,
     commission_s: float | None = None,
 ) -> Stream:
-    """The stream of a run. Of kind "samples": features of `feature_set` (default: invariant) of windows of `samples`
+    """The stream of a run. Of kind "samples": features of `feature_set` (default: `usual`) of windows of `samples`
     (default: `usual_samples`) that begin every `hop` samples (default: `samples`). Other kinds take the rows as they
     are. `commission_s` in place of the manifest's.
 
@@ -76,7 +76,8 @@ def of(
     learnt_s = run.commission_s if commission_s is None else commission_s
     if run.kind == "samples":
         length = samples or usual_samples(run, len(rows))
-        return _windowed(run, rows, INVARIANT if feature_set is None else feature_set, length, hop or length, learnt_s)
+        wanted = usual(len(run.channels)) if feature_set is None else feature_set
+        return _windowed(run, rows, wanted, length, hop or length, learnt_s)
     if run.kind == "features":
         _must_be_wanted(run, feature_set, samples)
     fault = run.fault_at(rows.at_s)
@@ -171,7 +172,7 @@ def _features(
     parts = list(_windows(samples, starts, length))
     return (
         np.concatenate([compute_all(feature_set, part) for part in parts]),
-        np.concatenate([_sensor_faults(part) for part in parts]),
+        np.concatenate([_sensor_faults(part, feature_set) for part in parts]),
     )
 
 
@@ -181,9 +182,9 @@ def _windows(samples: Samples, starts: NDArray[np.intp], length: int) -> Iterato
         yield samples[starts[first : first + _AT_ONCE, None] + np.arange(length)]
 
 
-def _sensor_faults(windows: Samples) -> NDArray[np.int8]:
+def _sensor_faults(windows: Samples, feature_set: int) -> NDArray[np.int8]:
     """`features.sensor_fault` of many windows."""
-    stuck = (windows == windows[:, :1]).all(axis=1).any(axis=1)
+    stuck = (windows == windows[:, :1]).all(axis=1).any(axis=1) & (feature_set != SLOW)
     at_limit = ((windows == 32767) | (windows == -32768)).sum(axis=1)
     saturated = (32 * at_limit >= windows.shape[1]).any(axis=1)
     return np.where(stuck, STUCK, np.where(saturated, SATURATED, 0)).astype(np.int8)
@@ -196,13 +197,15 @@ def _all_same(kinds: NDArray[Any], starts: NDArray[np.intp], length: int) -> NDA
 
 
 def _context(rows: Rows, starts: NDArray[np.intp], length: int) -> NDArray[np.float64] | None:
-    """Of a window the median of its rows: a speed that jitters, and a state that changes, are one value each."""
+    """Of a window the lower median of its rows: a speed that jitters, and a state that changes, are one value each, and
+    one that was there.
+    """
     if rows.context is None:
         return None
     if not len(starts):
         return np.empty((0, rows.context.shape[1]))
     parts = [
-        np.median(rows.context[starts[i : i + _AT_ONCE, None] + np.arange(length)], axis=1)
+        np.quantile(rows.context[starts[i : i + _AT_ONCE, None] + np.arange(length)], 0.5, axis=1, method="lower")
         for i in range(0, len(starts), _AT_ONCE)
     ]
     return np.concatenate(parts).astype(np.float64)

@@ -12,10 +12,12 @@ _SLOW = const(3)  # "Feature sets"
 
 
 class Judgement:
-    """`score`, `why`, `anomalous`: of whoever found most. The rest is what the learner says; `learned`: enough now."""
+    """`score`, `why`, `anomalous`: of whoever found most. The rest is what the learner says; `learned`: enough now;
+    `hindered`: it would have learned, but for what somebody else finds anomalous.
+    """
 
     score = why = similarity = 0
-    anomalous = moved = drifted = learned = False
+    anomalous = moved = drifted = learned = hindered = False
 
     def add(self, anomalous, score, why):
         if anomalous:
@@ -79,8 +81,9 @@ class Judge:
             out.add(why != 0, score, why)
         elif found:
             out.add(found.latched, found.score, FEATURE + found.leading)
-        if learner and not found and not out.anomalous:
-            out.learned = learner.learn(features)
+        if learner and not found and not learner.fault:
+            out.hindered = out.anomalous
+            out.learned = not out.anomalous and learner.learn(features)
         return out
 
 

@@ -10,12 +10,13 @@ from micropython import const
 
 import reports
 from kept import Kept, forget, unseal
-from reports import ANOMALOUS, DEFERRED, DRIFTED, MOVED
+from reports import ANOMALOUS, DEFERRED, DRIFTED, HINDERED, MOVED
 from talk import Talk, key_mark
 
 SLEEPING, SENSING, COMPUTING, RADIATING = range(4)
 _CHARGES = "asleep_pc", "sensing_pc", "computing_pc", "radiating_pc"
 _NOTICED_MOVED = const(1)
+_HINDERED_AFTER = const(24)  # nodes/wire/SPEC.md, "Why"
 
 
 class Node:
@@ -104,7 +105,7 @@ class Node:
             print("sensor:", error)
             why = error.why
         self._enter(COMPUTING)
-        why = why or feature_set.sensor_fault(samples, settings.samples, channels)
+        why = why or feature_set.sensor_fault(settings.feature_set, samples, settings.samples, channels)
         if why:
             return why, None
         return 0, feature_set.compute(settings.feature_set, samples, settings.samples, channels)
@@ -131,6 +132,8 @@ class Node:
         kept.birth_due |= found.learned  # it says what the node has learned
         reports.notice(self, MOVED, found.moved)
         reports.notice(self, DRIFTED, found.drifted)
+        long = kept.standing == ANOMALOUS and kept.standing_for >= _HINDERED_AFTER
+        reports.notice(self, HINDERED, found.hindered and long)
         if judge.fault and not found.anomalous:  # limits go on without a model, or a learner
             self._fault(judge.fault, samples)
             reports.window(self, 0, features)

@@ -5,7 +5,7 @@ from micropython import const
 BIRTH, FLAG, WINDOW, HEALTH, SAMPLED, LEARNER_STATE = 1, 2, 3, 4, 9, 10  # stethos/message.py
 _WIRE_VERSION = const(1)  # nodes/wire/wire.cddl
 _DATA_MAX = const(384)  # bytes of `data` in one message: likewise
-ANOMALOUS, MOVED, DRIFTED, DEFERRED = 1, 9, 10, 11  # nodes/wire/SPEC.md, "Why"
+ANOMALOUS, MOVED, DRIFTED, DEFERRED, HINDERED = 1, 9, 10, 11, 15  # nodes/wire/SPEC.md, "Why"
 
 
 def birth(node):

@@ -9,7 +9,7 @@ import struct
 from binascii import crc32
 
 # CRC-32 of what the gateway makes of the same: features of `window` by their set, as 32-bit integers; an envelope.
-_KNOWN = {1: 0x948EB7A6, 2: 0x50DB68D8, 3: 0xF6151D2F}
+_KNOWN = {1: 0x948EB7A6, 2: 0x50DB68D8, 3: 0xF6151D2F, 5: 0x613CF06B}
 _SEALED = 0xD9F55DED
 _SAMPLES, _CHANNELS = 64, 3
 
@@ -79,9 +79,20 @@ def model(main):
     return not found.fault, "generation %d" % found.generation
 
 
+def learner(main):
+    settings = main["settings"]
+    if not settings.learn:
+        return None, "there is none"
+    from learning import Learner
+
+    found = Learner(settings.learn, settings.feature_set, main["sensor"].channels, main["board"])
+    return not found.fault, "%d windows" % settings.learn["windows"]
+
+
 _TESTS = (
     ("native module", native_module), ("features", features), ("envelope", envelope), ("numbers", numbers),
     ("sensor", sensor), ("sensor's own self-test", sensor_itself), ("model", model),
+    ("learner", learner),
 )  # fmt: skip
 
 

@@ -1,20 +1,19 @@
-"""node.json: what this node is, as one file. The workstation checks it before it is copied (`stethos node check`)."""
+"""node.json: what this node is, as one file. The workstation checks it and settles what it does not say before it is
+copied (`stethos node provision`): that is required here.
+"""
 
 import json
 
-_REQUIRED = "hardware", "sensor", "radio"
+_REQUIRED = "hardware", "sensor", "radio", "feature_set", "learn", "window_every"
 _DEFAULTS = {
     "wake_ms": 10000,
     "heartbeat_ms": 900000,
     "listen_ms": 400,
-    "feature_set": 1,
     "samples": 128,
     "rate_millihz": 200000,
-    "window_every": 0,
     "flag_repeat": 6,
     "limits": None,
     "model": None,
-    "learn": None,
     "alert_pin": None,
     "alert_after": 2,
     "clear_after": 0,

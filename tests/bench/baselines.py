@@ -65,13 +65,24 @@ def peaks_over_threshold(scores: Floats, share: float) -> float:
         return float(scores.max())
     weights = (len(excess) - np.arange(1, len(excess) + 1)) / (len(excess) - 1)
     first, second = float(excess.mean()), float(np.mean(weights * excess))
+    if first - 2 * second < 1e-9 * first:
+        return float(scores.max())  # all excesses are alike, and no law has them
     shape = 2 - first / (first - 2 * second)
     scale = 2 * first * second / (first - 2 * second)
     ratio = share * len(scores) / len(excess)
     return start + (-scale * np.log(ratio) if abs(shape) < 1e-6 else scale / shape * (ratio**-shape - 1))
 
 
-def t2_pot(learned: Floats, rows: Floats, share: float) -> Bools:
-    """Static Mahalanobis, alarm above its threshold by peaks over threshold."""
-    own, other = mahalanobis(learned, rows)
-    return np.asarray(other > peaks_over_threshold(own, share))
+class T2Pot:
+    """Static Mahalanobis of rows learned [n, p], alarm above its threshold by peaks over threshold."""
+
+    def __init__(self, learned: Floats, share: float) -> None:
+        self._mean, self._inverse = learned.mean(axis=0), np.linalg.pinv(np.atleast_2d(np.cov(learned.T)))
+        self._threshold = peaks_over_threshold(self._distances(learned), share)
+
+    def __call__(self, rows: Floats) -> Bools:
+        """Which of the rows [n, p] are above it."""
+        return np.asarray(self._distances(rows) > self._threshold)
+
+    def _distances(self, rows: Floats) -> Floats:
+        return np.asarray(np.einsum("ni,ij,nj->n", rows - self._mean, self._inverse, rows - self._mean))

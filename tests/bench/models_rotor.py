@@ -13,11 +13,11 @@ from functools import cache, reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.feature_sets import STATISTICS
+from gateway.detectors import judged
+from gateway.detectors.feature_sets import PRINCIPAL, STATISTICS
 from gateway.detectors.place.normal import CHUNKS, Floats, Normal, cut
 from gateway.detectors.place.prior import Prior, unlikely
 from gateway.training import stream
-from gateway.training.features import principal as features_principal
 from gateway.training.metrics import auroc, clock_auroc
 from tests.bench.figures import Figure
 from tests.bench.models_vibration import share, windows
@@ -25,6 +25,11 @@ from tests.bench.shared_data import dataset
 
 ROSA_SAMPLES, ROSA_HOP = 64, 16
 """A second at 65 Hz, which is three to seven turns of the shaft, four times a second."""
+ROSA_WINDOW = ROSA_SAMPLES, ROSA_HOP
+AXES = 6
+"""Three of the accelerometer, three of the gyroscope."""
+STEP = 16
+"""A step of a sample in feature set 1."""
 FULL_SCALE_DPS = 2000.0
 """Of the rig's gyroscope: beyond it wraps or stands still (at 333 rpm)."""
 FIRST_S = 1.0
@@ -51,15 +56,14 @@ def rotors() -> Mapping[str, Rotor]:
     found = {}
     for session in sorted({session for session, _ in nodes}):
         imu, effort = nodes[session, "imu"], nodes[session, "effort"]
-        seen = stream.of(imu, STATISTICS, ROSA_SAMPLES, ROSA_HOP)
-        x = windows(imu, ROSA_SAMPLES, ROSA_HOP)
+        seen, pull = stream.of(imu, PRINCIPAL, *ROSA_WINDOW), stream.of(effort, STATISTICS, *ROSA_WINDOW)
         per_unit = np.array([channel.per_unit or 1.0 for channel in imu.run.channels])
-        beyond = np.abs(x[:, :, 3:]) >= FULL_SCALE_DPS * per_unit[3:]
+        beyond = np.abs(windows(imu, *ROSA_WINDOW)[:, :, 3:]) >= FULL_SCALE_DPS * per_unit[3:]
         assert seen.context is not None
         speeds = seen.context[:, [seen.context_names.index(name) for name in ("rpm_set", "rpm")]]
         found[session] = Rotor(
-            features_principal.principal(x),
-            windows(effort, ROSA_SAMPLES, ROSA_HOP).mean(axis=1),
+            judged.judged(PRINCIPAL, AXES, seen.x),
+            pull.x[:, :1] / STEP,
             speeds,
             (speeds[:, 0] > 0) & (speeds[:, 1] > speeds[:, 0] / 2),
             (32 * beyond.sum(axis=1) >= ROSA_SAMPLES).any(axis=1),
@@ -77,7 +81,7 @@ def part(normal: Normal, keep: NDArray[np.bool_]) -> Normal:
 
 def rotor_prior(without: str, energies: bool) -> Prior:
     """Of all healthy runs, and of the first second of all runs N and V, without that of one run."""
-    names = features_principal.names(6) if energies else ("effort",)
+    names = judged.names(PRINCIPAL, AXES) if energies else ("effort",)
     parts = []
     for name, run in rotors().items():
         if name == without or name[0] == "D":
@@ -104,7 +108,7 @@ def rotor_scores(name: str) -> tuple[Floats, Floats]:
     """
     run = rotors()[name]
     normal = rotor_prior(name, energies=True).expected().at()
-    gyroscope = np.array(["sensor 2" in feature for feature in features_principal.names(6)])
+    gyroscope = np.arange(run.energies.shape[1]) >= run.energies.shape[1] // 2
     blind = unlikely(part(normal, ~gyroscope), run.energies[:, ~gyroscope])
     vibration = np.where(run.saturated, blind, unlikely(normal, run.energies))
     known = rotor_prior(name, energies=False).expected()
@@ -133,7 +137,7 @@ def rosa() -> Mapping[str, Figure]:
         vibration, effort = (
             np.concatenate([score[i][use] for score, use in zip(both, later, strict=True)]) for i in (0, 1)
         )
-        features = len(features_principal.names(6))
+        features = runs[0].energies.shape[1]
         together = (features * vibration + effort) / (features + 1)
         clock = clock_auroc(*([of[use] for of, use in zip(each, later, strict=True)] for each in (
             [run.fault for run in runs], [run.at_s for run in runs],

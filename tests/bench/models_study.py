@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from gateway.detectors.feature_sets import INVARIANT, NAMES, STATISTICS
+from gateway.detectors.feature_sets import NAMES
 from gateway.energy.core import FOLDER
 from gateway.energy.table import HERE
 from gateway.training.evaluation import Figures
-from gateway.training.study import Domain, Study, Wish, plain, report
+from gateway.training.study import Domain, Study, Wish, plain, report, simulated
 from gateway.training.study import study as compared
 from gateway.training.study.conditions import RAMP, SAME, SIMULATED
 from tests.bench import cores as measured_cores
@@ -64,6 +65,15 @@ def study() -> Mapping[str, Figure]:
     return found
 
 
+def plants() -> Mapping[str, Figure]:
+    """What `stethos model compare` shows without recordings: machines that are simulated altogether."""
+    with TemporaryDirectory() as folder:
+        made = compared([Wish(data) for data in simulated.make(Path(folder))], seed=1, say=say)
+        recommend.write("plants", recommend.plants(made))
+        command = "stethos model compare --out build/plants"
+        return {key: figure for domain in made.domains for key, figure in _of_domain(domain, command, "plant_").items()}
+
+
 def write(made: Study, out: Path) -> None:
     """As `stethos model compare --out` does."""
     out.mkdir(parents=True, exist_ok=True)
@@ -72,17 +82,17 @@ def write(made: Study, out: Path) -> None:
     (out / "report.html").write_text(report.html(made, COMMAND), encoding="utf-8")
 
 
-def _of_domain(domain: Domain) -> dict[str, Figure]:
+def _of_domain(domain: Domain, command: str = COMMAND, kind: str = "") -> dict[str, Figure]:
     found: dict[str, Figure] = {}
     for condition, of in domain.conditions.items():
         for path, result in of.paths.items():
             f = result.figures
             how = (
-                f"{COMMAND}: {domain.name}, {condition}: {of.condition.how}; {path}; {f.rows} rows judged, "
+                f"{command}: {domain.name}, {condition}: {of.condition.how}; {path}; {f.rows} rows judged, "
                 f"{f.normal_rows} normal, {f.fault_rows} faulty, {f.false_events} false-alarm events where "
                 f"{f.wanted_false_events:.2f} were promised"
             )
-            found |= _told(f"{domain.source.dataset.name}_{CONDITIONS[condition]}_{SHORT[path]}", f, how)
+            found |= _told(f"{kind}{domain.source.dataset.name}_{CONDITIONS[condition]}_{SHORT[path]}", f, how)
     return found
 
 
@@ -111,15 +121,16 @@ def length() -> Mapping[str, Figure]:
 
 
 def features() -> Mapping[str, Figure]:
-    """Which features: vibration in one set and the other."""
+    """Which features: vibration in one set and the others."""
     found: dict[str, Figure] = {}
-    for name, condition, path, what in recommend.FEATURES:
+    for name in dict.fromkeys(name for name, *_ in recommend.FEATURES):
         train_s, without, node = WISHES[name]
-        for number in (INVARIANT, STATISTICS):
+        for number in recommend.SETS:
             [domain] = compared([Wish(dataset(name), node, train_s, frozenset(without), number)], say=say).domains
-            key = f"{name}_{NAMES[number]}_{CONDITIONS[condition]}_{SHORT[path]}"
-            how = f"{COMMAND} --features {NAMES[number]}: {domain.name}, {condition}, {path}"
-            found |= _told(key, domain.conditions[condition].paths[path].figures, how, (what,))
+            for _, condition, path, what in (row for row in recommend.FEATURES if row[0] == name):
+                key = f"{name}_{NAMES[number]}_{CONDITIONS[condition]}_{SHORT[path]}"
+                how = f"{COMMAND} --features {NAMES[number]}: {domain.name}, {condition}, {path}"
+                found |= _told(key, domain.conditions[condition].paths[path].figures, how, (what,))
     recommend.write("features", recommend.features(found))
     return found
 
@@ -140,4 +151,6 @@ def cores() -> Mapping[str, Figure]:
     return found
 
 
-GROUPS = {"cores": cores, "study": study, "study-length": length, "study-features": features}
+GROUPS = {
+    "cores": cores, "study": study, "study-plants": plants, "study-length": length, "study-features": features,
+}  # fmt: skip

@@ -10,7 +10,7 @@ from gateway.training import features
 from tests.bench.figures import Figure
 from tests.bench.node_runs import CHANNELS, COUNTED, SAMPLES, built, measured, window
 
-SETS = {"statistics": "features", "invariant": "features_invariant", "slow": "features_slow"}
+SETS = {"statistics": "features"} | {name: f"features_{name}" for name in ("invariant", "slow", "principal")}
 """What the program calls a set -> how its figure begins."""
 LEARNT, JUDGED = 400, 64
 """Windows to learn from, more than fit; and to judge then."""

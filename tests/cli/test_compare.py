@@ -27,7 +27,7 @@ def test_without_a_dataset_a_room_is_simulated(tmp_path: Path, monkeypatch: pyte
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert figures["seed"] == 3 and set(figures["domains"]) == {"room"}
     assert figures["domains"]["room"]["missing"]["slow drift"] == "no session named drift…"
-    assert "stethos model compare --seed 3" in (tmp_path / "out" / "report.html").read_text()
+    assert f"stethos model compare --out {tmp_path}/out --seed 3<" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_what_is_simulated_is_a_dataset_with_faults(tmp_path: Path) -> None:
@@ -45,7 +45,8 @@ def test_a_folder_a_node_and_how_long_to_train(tmp_path: Path) -> None:
     domain = json.loads((out / "figures.json").read_text())["domains"]["machine / rim"]
     assert (domain["windows_learned"], domain["feature_set"]) == (150, "invariant")
     report = (out / "report.html").read_text()
-    assert "stethos model compare m:rim --train-s machine 150 --features invariant --seed 1" in report
+    words = f"--out {out} --train-s machine 150 --features invariant --seed 1"
+    assert f"stethos model compare {tmp_path / 'm'}:rim {words}<" in report
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,12 @@ def test_what_cannot_be_evaluated_is_said(tmp_path: Path) -> None:
     done = stethos("model", "evaluate", tmp_path / "set", "--node", "nobody")
     assert done.exit_code == 1 and "no node 'nobody': there are hub" in done.output
     bundle = autoencoder(machine(tmp_path / "a"), tmp_path / "drawn").folder
-    slow = machine(tmp_path / "slow", rate_hz=32.0)
+    slow = machine(tmp_path / "slow")
+    manifest = slow.folder / "dataset.json"
+    manifest.write_text(manifest.read_text().replace('"rate_hz": 64.0', '"rate_hz": 32.0'))
     done = stethos("model", "evaluate", slow.folder, "--bundle", bundle)
     assert done.exit_code == 1 and "run hub: 32 Hz, where bundle drawn is for 64 Hz" in done.output
+    done = stethos("model", "evaluate", slow.folder)
+    assert done.exit_code == 1 and "hub.npz: at_s: 64 rows a second, where rate_hz is 32" in done.output
     done = stethos("model", "evaluate", dataset.folder, "--bundle", bundle, "--samples", "128")
     assert done.exit_code == 1 and "bundle drawn has its own" in done.output

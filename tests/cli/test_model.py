@@ -79,7 +79,8 @@ def test_a_key_is_for_its_owner_alone_and_is_never_written_over(tmp_path: Path) 
     assert re.search(r'^trusted_keys = \["[0-9a-f]{64}"\]$', told, re.MULTILINE)
     assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
     before = (tmp_path / "key.pem").read_bytes()
-    assert "key.pem" in refused("keygen", tmp_path / "key.pem")
+    assert "key.pem: is there already, and a key is not written over\n" in refused("keygen", tmp_path / "key.pem")
+    assert "no/key.pem: No such file or directory\n" in refused("keygen", tmp_path / "no" / "key.pem")
     assert (tmp_path / "key.pem").read_bytes() == before
 
 
@@ -149,9 +150,39 @@ def test_classifiers_of_nodes_and_of_regimes(place: Path, tmp_path: Path) -> Non
     assert "no node 'nave' among hub, rim" in refused(
         *of, "--classes", "node", "--known", "nave", "--out", tmp_path / "x"
     )
+    for known, speed in ((None, 10), ("speed 20", 20)):
+        of_speed = ("--classes-from", "speed", *(("--known", known) if known else ()))
+        told = good(*of, *of_speed, "--out", tmp_path / f"speed-{speed}")
+        assert "2 runs of hub, rim (--node takes fewer); classes speed 10, speed 20\n" in told
+        manifest = trained(tmp_path, f"speed-{speed}").manifest
+        assert (manifest.classes, manifest.known) == (("speed 10", "speed 20", "none"), 1 if known else None)
+    for wrong, reason in (
+        (("load",), "no context 'load', but speed"),
+        (("speed", "--known", "speed 30"), "no class 'speed 30' among speed"),
+    ):
+        assert reason in refused(*of, "--classes-from", *wrong, "--out", tmp_path / "x")
+    assert "go with --arch classifier" in model(*of[:2], "--classes-from", "speed", "--out", tmp_path / "x").stderr
     assert "goes with --classes node" in refused(*of, "--known", "hub", "--out", tmp_path / "x")
     assert "needs two" in refused(*of, "--classes", "node", "--node", "hub", "--out", tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_training_says_which_nodes_would_do(tmp_path: Path) -> None:
+    fans(tmp_path / "fans", {"hub": 1.0}, seconds=60, learn_s=5.0)
+    with dataset.Writer(tmp_path / "fans", name="", add=True) as out:
+        about = {"asset": "fan", "session": "s", "rate_hz": 1.0, "commission_s": 50.0}
+        slow = dataset.Run(
+            file="air.npz", node="air", kind="values", channels=(dataset.Channel(name="t"),), **about
+        )  # fmt: skip
+        out.add(slow, np.random.default_rng(1).normal(size=(100, 1)))
+    train = ("train", tmp_path / "fans", "--out", tmp_path / "x", "--unsigned")
+    assert "run air: slow values" in refused(*train) and "--node chooses among hub\n" in refused(*train)
+    assert "2 windows to learn from" in refused(*train, "--node", "air")  # of 32 readings, a quarter anew each
+    assert "where 24 are the least: commission_s of the runs" in refused(*train, "--node", "hub")
+    fans(tmp_path / "all", {"hub": 1.0})
+    good("train", tmp_path / "all", "--out", tmp_path / "of-hub", "--unsigned")
+    said = refused("evaluate", tmp_path / "fans", "--bundle", tmp_path / "of-hub")
+    assert "run air: 1 channels, where" in said and said.endswith("; --node chooses others\n")
 
 
 def test_training_says_what_is_wrong_with_name_data_and_key(place: Path, tmp_path: Path) -> None:
@@ -271,7 +302,7 @@ def square(n: int, zero_point: int = 0) -> bytes:
         (square(70), "node: cannot run it: 70 and 70 values at its ends"),
         (square(9), "node: can run it; flash"),
         (square(9, 1), "node: can run it; flash"),  # a classifier
-        (square(8), "node: cannot run it: no feature set gives 8 values"),
+        (square(7), "node: cannot run it: no feature set gives 7 values"),
     ],
 )
 def test_what_an_image_cannot_hold_is_said(tflite: bytes, said: str, tmp_path: Path) -> None:

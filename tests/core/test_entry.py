@@ -41,6 +41,7 @@ BODIES = [
     Scored(7, 250, 100, MODEL),
     Scored(7, 0, 0, b"", "does not fit"),
     Commanded(Command(CommandKind.SHELVE, "ann", "cli uid 0", "asset/pump/anomaly", 3, "noise", ms(9))),
+    Commanded(Command(CommandKind.ACKNOWLEDGE, "ann", "cli uid 0", "asset/pump/anomaly", learn=True)),
     Posted("a", Order.COLLECT, 12, ms(9), "ann", "cli uid 0"),
     Posted("a", Order.IDENTIFY, None, ms(9), "ann", "cli uid 0"),
     Offered("a", manifest_for("board", Store.MODEL, b"image", 7), 2700, ms(9), "ann", "cli uid 0"),

@@ -87,7 +87,10 @@ def test_a_reason_for_a_flag_in_a_health_is_no_sensor_fault():
     assert not bench.alarms(AlarmId(Scope.NODE, "a", AlarmKind.SENSOR_FAULT))
 
 
-@pytest.mark.parametrize(("why", "name"), [(9, "notice_moved"), (10, "notice_drifted"), (11, "notice_deferred")])
+@pytest.mark.parametrize(
+    ("why", "name"),
+    [(9, "notice_moved"), (10, "notice_drifted"), (11, "notice_deferred"), (15, "notice_hindered")],
+)
 def test_a_notice_is_neither_evidence_nor_a_fault_and_takes_nothing_back(why, name):
     bench = Bench.of(plant(rule=Rule(k=1, window_ms=60_000, quiet_ms=120_000)), well=False)
     bench.says(1, "a", flag())
@@ -102,7 +105,7 @@ def test_a_notice_is_neither_evidence_nor_a_fault_and_takes_nothing_back(why, na
     assert bench.tag("node/c/sensor").value == 0
 
 
-@pytest.mark.parametrize("why", [12, 13, 14, 15, 63])
+@pytest.mark.parametrize("why", [12, 13, 14, 16, 63])
 def test_other_reasons_are_evidence(why):
     bench = Bench.of(plant())
     for second, node in enumerate("ab"):

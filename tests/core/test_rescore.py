@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway.config import CONTEXT
 from gateway.core import assets, rescore
+from gateway.core.entry import NO_OPINION
 from gateway.core.evidence import Basis
 from gateway.core.plant import Rule
 from gateway.core.update import Quality
@@ -158,3 +160,15 @@ def test_each_window_is_said_to_wait_once():
     bench = Bench.of(plant(model="m"), well=False)
     assert bench.says(0, "a", flag(features=True)).waiting == [(2, ms(5))]
     assert bench.says(1, "b", flag()).waiting == []
+
+
+def test_who_is_only_context_waits_and_its_own_claim_counts_as_it_is():
+    bench = Bench.of(plant(model=CONTEXT, models={CONTEXT: bytes(32)}), well=False)
+    bench.says(0, "a", flag(features=True))
+    bench.says(1, "b", flag(features=True))
+    assert bench.history(PUMP) == ["raised"]
+    assert bench.tag("node/a/anomalous").quality is Quality.GOOD, "no second opinion is wanted"
+    for entry in [*bench.engine.waiting]:
+        bench.scored(2, entry, 0, NO_OPINION)
+    assert not bench.engine.waiting and basis(bench) == [Basis.UNSCORED] * 2
+    assert "window_unscored" not in bench.engine.ledger.counters

@@ -91,3 +91,12 @@ def test_what_an_asset_says_of_itself_wins():
     assert (plant.nodes["a"].kid, plant.nodes["a"].key_generation, plant.nodes["b"].kid) == (b"kid1", 3, b"")
     assert set(plant.alarms) == set(AlarmKind)
     assert plant.neighbours == {"pump": {"fan"}, "fan": {"pump"}}
+
+
+def test_a_node_without_a_model_that_others_have_as_context_is_heard_for_them():
+    pump = {"name": "pump", "nodes": ("a", "b"), "model": {"b": "learner"}, "context": ("a/1", "time of day")}
+    found = plan([pump, {"name": "fan", "nodes": ("c",), "model": "m"}])
+    assert [found.nodes[name].model for name in "abc"] == [config.CONTEXT, "learner", "m"]
+    assert set(found.rescoring.models) == {config.CONTEXT, "learner", "m"}
+    without = plan([pump | {"context": ()}])
+    assert without.nodes["a"].model == "" and config.CONTEXT not in without.rescoring.models

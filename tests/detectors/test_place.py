@@ -169,6 +169,16 @@ def test_alarm_events_are_as_many_as_wanted():
     assert 1 / 3 < events / (rows / 500) < 3
 
 
+@pytest.mark.parametrize("features", [1, 4])
+def test_independent_values_alarm_no_more_often_than_wanted(features):
+    """Twenty places that learned 240 rows of noise: between a half of what is wanted and a quarter more."""
+    rng, events = np.random.default_rng(7), 0
+    for _ in range(20):
+        x = rng.normal(size=(1240, features))
+        events += int(learned(x[:240], events=1 / 200, average=1).judge(x[240:]).began.sum())
+    assert 1 / 2 < events / 100 < 1.25
+
+
 # --- averaging
 
 
@@ -193,11 +203,9 @@ def test_faults_have_names():
     with pytest.raises(NotFinite, match="row 7: pressure") as info:
         place.judge(bad)
     assert (info.value.row, info.value.feature) == (7, 1) and place_state.dump(place) == before
-    still = rows[:240].copy()
-    still[:, 3] = 70
-    with pytest.raises(Stuck, match="temperature") as stuck:
-        learned(still)
-    assert stuck.value.features == (3,)
+    with pytest.raises(Stuck, match="flow, pressure, current, temperature") as stuck:
+        learned(np.tile(rows[0], (240, 1)))
+    assert stuck.value.features == (0, 1, 2, 3)
     with pytest.raises(TooFew):
         learned(rows[:15])
     with pytest.raises(ValueError, match="4 features"):
@@ -210,6 +218,18 @@ def test_a_stuck_channel_after_learning_is_an_anomaly():
     rows = process(600)
     rows[300:, 0] = rows[300, 0] + 3 * rows[:240, 0].std()
     assert learned(rows[:240]).judge(rows[240:]).latched[-200:].mean() > 0.9
+
+
+@pytest.mark.parametrize("level", [70.0, -1.0, 0.0])
+def test_what_was_constant_while_it_learned_and_moves_is_news_and_its_last_digit_is_none(level):
+    rows = process(600)
+    rows[:, 3] = level
+    rows[:, 3] += np.arange(600) % 2 * (np.arange(600) >= 300) * max(0.005 * abs(level), 2e-4)
+    place = learned(rows[:240])
+    assert place.still == ("temperature",) and not place.judge(rows[240:400]).latched.any()
+    rows[500:, 3] += 0.2 * abs(level) + 0.05
+    verdicts = place.judge(rows[400:])
+    assert not verdicts.latched[:100].any() and verdicts.latched[110:].all() and verdicts.leading[-1] == 3
 
 
 @few

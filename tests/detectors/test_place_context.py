@@ -173,7 +173,7 @@ def test_what_cannot_be_learned_is_refused_by_name():
         Contexts()([rows, rows[:0]], [np.zeros((40, 1)), np.zeros(0)])
     with pytest.raises(TooFew):
         Contexts()([rows[:2]], [np.zeros((2, 1))])
-    rows[:, 1] = 7
+    rows[:] = 7
     with pytest.raises(Stuck):
         Contexts()([rows[:20], rows[20:]], [np.zeros((20, 1)), np.ones((20, 1))])
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detectors.place import Phase, Place, Settings
+from gateway.detectors.place.form import Form
 from gateway.detectors.place.line import Lined, restored
 from gateway.detectors.place.normal import TooFew, cut, fit
 from gateway.detectors.place.prior import Prior, unlikely, watch
 from gateway.detectors.place.state import StateRefused
 from gateway.detectors.place.threshold import limit
-from gateway.training.features import principal
 
 P = 4
 NAMES = tuple("abcd")
@@ -120,6 +120,19 @@ def test_other_features_do_not_merge(fleet):
     rows = place_rows(np.random.default_rng(1))
     with pytest.raises(ValueError, match="a fleet of"):
         fleet.merge(Prior.of(tuple("wxyz"), chunks_of(rows)))
+
+
+def test_windows_of_another_kind_do_not_merge_and_are_named():
+    rows = chunks_of(place_rows(np.random.default_rng(1)))
+    ours, silent = (Prior.of(NAMES, rows, form=form) for form in (Form(2, 3, 128, 208_000), Form(2, 3)))
+    assert Prior.load(ours.merge(silent).dump()).form == silent.merge(ours).form == ours.form
+    for other, why in (
+        (Form(5, 3, 128, 208_000), "feature set principal, not invariant"),
+        (Form(2, 2, 128, 208_000), "2 channels, not 3"),
+        (Form(2, 3, 256, 100_000), "windows of 256 samples, not 128; 100 samples a second, not 208"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            ours.merge(Prior.of(NAMES, rows, form=other))
 
 
 def test_what_a_fleet_cannot_know_it_does_not_say():
@@ -242,14 +255,3 @@ def test_a_rotor_of_another_day_is_judged_by_what_others_were_like():
     assert min(found["rosa_imu_effort_auroc_n"], found["rosa_imu_effort_auroc_v"]) >= 0.97
     for name, kind in (("imu", "n"), ("imu", "v"), ("effort", "d")):
         assert found[f"rosa_{name}_auroc_{kind}"] > found[f"rosa_clock_auroc_{kind}"] + 0.03
-
-
-def test_no_mount_changes_principal_energies():
-    rng = np.random.default_rng(13)
-    window = rng.normal(0, 1, (3, 200, 3)) * [900, 300, 120]
-    turn = np.linalg.qr(rng.normal(0, 1, (3, 3)))[0]
-    plain, turned = (principal.principal(np.rint(w).astype(np.int16)) for w in (window, window @ turn))
-    assert plain.shape == (3, 6) and len(principal.names(3)) == 6
-    assert np.abs(plain - turned).max() < 0.01
-    louder = principal.principal(np.rint(window * 2).astype(np.int16))
-    assert np.allclose(louder - plain, 1, atol=0.01)

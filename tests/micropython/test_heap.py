@@ -10,7 +10,7 @@ import pytest
 
 from tests.micropython.conftest import HERE, LIB, ROOT
 
-SETS = {"statistics": 1, "invariant": 2, "slow": 3}
+SETS = {"statistics": 1, "invariant": 2, "slow": 3, "principal": 5}
 ONE_HEAP_KB = 64
 
 

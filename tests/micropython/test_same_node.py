@@ -114,6 +114,20 @@ def room(seed: str, channels: int, learn: int) -> list[list[int] | int]:
     return windows
 
 
+def still(seed: str, channels: int, learn: int) -> list[list[int] | int]:
+    """A room in which nothing changes, of a sensor with coarse steps; then it is at the end of its range."""
+    windows: list[list[int] | int] = [[2112] * (32 * channels) for _ in range(learn + 12)]
+    return [*windows, *[[32767] * (32 * channels)] * 2, [2112] * (32 * channels)]
+
+
+def hot(seed: str, channels: int, learn: int) -> list[list[int] | int]:
+    """A room that is too warm for long, by its limits, and then is not."""
+    draw = random.Random(seed)
+    return [
+        [round((2900 if i < 30 else 2400) + draw.gauss(0, 3)) for _ in range(32 * channels)] for i in range(learn + 60)
+    ]
+
+
 def wear(seed: str, channels: int, learn: int) -> list[list[int] | int]:
     """A machine that gets louder day by day."""
     draw = random.Random("w")
@@ -121,10 +135,11 @@ def wear(seed: str, channels: int, learn: int) -> list[list[int] | int]:
 
 
 LEARNED = 40
-ABOVE, MOVED, DRIFTED, POINT, COLLECTIVE = 2, 9, 10, 12, 14
+ABOVE, SATURATED, MOVED, DRIFTED, POINT, COLLECTIVE, HINDERED = 2, 5, 9, 10, 12, 14, 15
 CASES: dict[str, tuple[Callable[..., list[Any]], int, dict[str, Any], dict[int, tuple[int, int | None]], set[int]]] = {
     "motor, statistics": (machine, 3, {"feature_set": 1}, {}, {MOVED, NO_ANSWER, 65}),
     "motor, invariant": (machine, 3, {"feature_set": 2}, {}, {NO_ANSWER, 64}),
+    "motor, principal": (machine, 3, {"feature_set": 5}, {}, {NO_ANSWER, 64}),
     "wear": (wear, 3, {"feature_set": 1, "samples": 64}, {}, {DRIFTED}),
     "told": (machine, 1, {"feature_set": 1}, {
         5: (FREEZE, None), 6: (THAW, None), 7: (ROLL_BACK, None), 45: (SEND_LEARNER, None), 46: (SENSITIVITY, 1000),
@@ -133,6 +148,10 @@ CASES: dict[str, tuple[Callable[..., list[Any]], int, dict[str, Any], dict[int, 
     }, {MOVED}),
     "moved": (machine, 3, {"feature_set": 1}, {103: (ACKNOWLEDGE, None)}, {MOVED}),
     "room": (room, 2, {"feature_set": 3, "limits": [[2000, 2800], [None, None]]}, {}, {ABOVE, POINT, COLLECTIVE}),
+    "room in still air": (still, 2, {"feature_set": 3, "limits": [[2000, 2800], [None, None]]}, {}, {SATURATED}),
+    "room that is too warm to learn": (
+        hot, 2, {"feature_set": 3, "limits": [[2000, 2800], [None, None]]}, {}, {ABOVE, HINDERED},
+    ),
     "room without a learner": (room, 1, {"feature_set": 3, "limits": [[2300, 2800]]}, {}, {ABOVE, POINT}),
 }  # fmt: skip
 
@@ -148,8 +167,9 @@ def in_c(case: dict[str, Any], channels: int, learns: int) -> dict[str, Any]:
 def test_it_says_what_the_node_in_c_says(library, same, name):
     make, channels, settings, commands, whys = CASES[name]
     learns = 0 if "without" in name else LEARNED
-    common = {"window_every": 1, "samples": 32 if make is room else 128, "flag_repeat": 1, "heartbeat_ms": 60_000,
-              "rate_millihz": 200_000, "wake_ms": 10_000, "listen_ms": 500} | settings  # fmt: skip
+    common = {"window_every": 1, "samples": 32 if make in (room, still, hot) else 128, "flag_repeat": 1,
+              "heartbeat_ms": 60_000, "rate_millihz": 200_000, "wake_ms": 10_000, "listen_ms": 500}  # fmt: skip
+    common |= settings
     windows = make(name, channels, learns)
     wanted, answers = recorded(library, windows, commands, in_c(common, channels, learns))
     node = {"hardware": "test", "sensor": None, "radio": None, "learn": {"windows": learns} if learns else None}
@@ -171,7 +191,7 @@ def test_it_says_what_the_node_in_c_says(library, same, name):
 def test_after_a_reset_it_goes_on_from_its_file(same, spoils):
     """What the node in C cannot: there the windows learned so far are gone. A file that is spoiled costs a window."""
     node = {"hardware": "test", "sensor": None, "radio": None, "feature_set": 1, "heartbeat_ms": 10_000,
-            "learn": {"windows": LEARNED}}  # fmt: skip
+            "window_every": 0, "learn": {"windows": LEARNED}}  # fmt: skip
     windows = machine("reset", 3, LEARNED)[: LEARNED + 10]
     said, _ = same(windows=windows, answers=[], channels=3, node=node, resets=[7, 20, 33, LEARNED + 5], spoils=spoils)
     last = [message.learner for message in said if isinstance(message, Health)][-1]

@@ -133,6 +133,7 @@ class Port(Structure):
         ("sample_short", CFUNCTYPE(c_int, c_void_p, POINTER(c_int16), c_uint16, c_uint8)),
         ("restart", CFUNCTYPE(None, c_void_p)),
         ("storage", CFUNCTYPE(None, c_void_p)),
+        ("sample_part", CFUNCTYPE(c_int, c_void_p, POINTER(c_int16), c_uint16, c_uint8, c_uint16)),
     )
 
 
@@ -176,7 +177,7 @@ class NodeConfig(Structure):
         ("whole_every", c_uint8), ("learner", c_void_p), ("setup", LearnerSetup), ("slow", c_void_p),
         ("judge_slow", c_void_p),
         ("limits", SlowLimits), ("alert", AlertPolicy), ("radio_min_mv", c_uint16), ("firmware_counter", c_uint32),
-        ("slot", c_uint8), ("rules", POINTER(ImageRules)), ("updates", c_void_p),
+        ("slot", c_uint8), ("rules", POINTER(ImageRules)), ("updates", c_void_p), ("hear", c_void_p),
     )  # fmt: skip
 
 

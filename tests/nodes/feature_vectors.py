@@ -75,6 +75,27 @@ def invariant_windows() -> dict[str, np.ndarray]:
     }
 
 
+def principal_windows() -> dict[str, np.ndarray]:
+    """What makes the energies in the directions go to their ends, and those of change not be those of the samples."""
+    i = np.arange(1024)[:, None]
+    there = invariant_windows()
+    same = (
+        "three axes with gravity on the last", "one channel", "two channels, two blocks",
+        "four channels, the last alone", "nine channels", "one axis as good as silent", "all axes the same",
+        "a thousandth of one axis on the next", "constant", "one sample off", "one sample of the least at the end",
+        "extremes in turn", "extremes in step", "one jump over the whole range",
+    )  # fmt: skip
+    return {name: there[name] for name in same} | {
+        "the longest window": i * np.array([5, 9, 2]) % 97 - 48,
+        "the longest window of extremes in step": np.where(i % 2, LOW, HIGH) * np.ones((1, 3), int),
+        "the slowest rise over the whole range": (64 * i - 32736) * np.array([1, -1]),
+        "two channels of a step's size": noise(33, 2, 2),
+        "loud along one direction, of a step's size along the others": noise(64, 1, 30000) + noise(64, 3, 2),
+        "the loudest of which no bit is lost": np.where(i[:64] % 2, -255, 255),
+        "the next, of which one bit is": np.where(i[:64] % 2, -256, 256),
+    }
+
+
 def slow_windows() -> dict[str, np.ndarray]:
     """Ramps, steps and spikes; ranks that meet, and lengths that four does not divide."""
     i = np.arange(1024)[:, None]
@@ -85,6 +106,7 @@ def slow_windows() -> dict[str, np.ndarray]:
         "the steepest rise": np.where(i < 512, LOW, HIGH),
         "the steepest fall, of a length that four does not divide": np.where(i[:99] < 50, HIGH, LOW),
         "constant": np.full((32, 1), LOW),
+        "a room in which nothing changes": np.full((64, 2), 2112),
         "one spike": np.where(i[:48] == 20, HIGH, 1900),
         "half of it elsewhere": np.where(i[:64] % 2, -7, 12),
         "a rise of less than a sixteenth": (i[:1024] == 1023) * 1,
@@ -111,6 +133,7 @@ WINDOWS = {
     feature_sets.STATISTICS: statistics_windows,
     feature_sets.INVARIANT: invariant_windows,
     feature_sets.SLOW: slow_windows,
+    feature_sets.PRINCIPAL: principal_windows,
 }
 
 
@@ -126,8 +149,8 @@ def cases(feature_set: int) -> list[dict[str, Any]]:
             "samples": samples.astype("<i2").tobytes().hex(),
             "features": features.compute(feature_set, samples).tolist(),
         }
-        if feature_set == feature_sets.STATISTICS:
-            case["sensor_fault"] = features.sensor_fault(samples)
+        if feature_set in (feature_sets.STATISTICS, feature_sets.SLOW):
+            case["sensor_fault"] = features.sensor_fault(feature_set, samples)
         found.append(case)
     return found
 

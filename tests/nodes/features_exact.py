@@ -7,14 +7,16 @@ from functools import cache, reduce
 from itertools import pairwise
 from math import isqrt
 
+from gateway.detectors.feature_sets import SLOW
+
 
 def exactly(number, samples):
-    return {1: _statistics, 2: _invariant, 3: _slow}[number](samples)
+    return {1: _statistics, 2: _invariant, 3: _slow, 5: _principal}[number](samples)
 
 
-def fault_exactly(samples):
+def fault_exactly(number, samples):
     columns = list(zip(*samples, strict=True))
-    if any(len(set(column)) == 1 for column in columns):
+    if number != SLOW and any(len(set(column)) == 1 for column in columns):
         return 4
     at_limit = [Fraction(sum(v in (-32768, 32767) for v in column), len(column)) for column in columns]
     return 5 if max(at_limit) >= Fraction(1, 32) else 0
@@ -102,8 +104,24 @@ def _slow(samples):
 
 
 def _invariant(samples):
+    return [feature for columns in _sensors(samples) for feature in _group(columns)]
+
+
+def _principal(samples):
+    found = []
+    for columns in _sensors(samples):
+        changes = [[16 * (b - a) for a, b in pairwise(column)] for column in columns]
+        energies, of_changes = (
+            _directions(axes, int(Fraction(256, 12) * len(axes[0])))
+            for axes in ([_centred(column) for column in columns], changes)
+        )
+        found += energies + [change - energy for change, energy in zip(of_changes, energies, strict=True)]
+    return found
+
+
+def _sensors(samples):
     columns = list(zip(*samples, strict=True))
-    return [feature for at in range(0, len(columns), 3) for feature in _group(columns[at : at + 3])]
+    return [columns[at : at + 3] for at in range(0, len(columns), 3)]
 
 
 def _group(columns):
@@ -114,7 +132,7 @@ def _group(columns):
     shorter = [r >> max(0, largest.bit_length() - 26) for r in squares]
     change = sum((b - a) ** 2 for x in axes for a, b in pairwise(x))
     return [
-        *_directions(axes, energy),
+        *_directions(axes),
         (lg(largest + 1) + lg(n) - lg(energy + 1)) // 2,
         lg(sum(y * y for y in shorter) + 1) + lg(n) - 2 * lg(sum(shorter) + 1),
         (lg(change + 1) - lg(energy + 1)) // 2,
@@ -131,8 +149,8 @@ def _centred(column):
     return [16 * x - mean for x in column]
 
 
-def _directions(axes, energy):
-    shift = max(0, energy.bit_length() - 30)
+def _directions(axes, floor=0):
+    shift = max(0, sum(v * v for x in axes for v in x).bit_length() - 30)
     missing = [[0] * len(axes[0])] * (3 - len(axes))
     matrix = [
         [int(Fraction(sum(a * b for a, b in zip(x, y, strict=True)), 2**shift)) for y in axes + missing]
@@ -149,7 +167,7 @@ def _directions(axes, energy):
         while b - a > 1:
             t = (a + b) // 2
             a, b = (t, b) if (t**3 - e1 * t**2 + e2 * t - e3 < 0) == negative else (a, t)
-        found.append((lg(a + 4) + 4096 * shift - lg(len(axes[0]))) // 2)
+        found.append((lg(a + 4 + floor // 2**shift) + 4096 * shift - lg(len(axes[0]))) // 2)
     return found[: len(axes)]
 
 

@@ -44,6 +44,7 @@ REASONS = (
 FLASH_BYTES = 1 << 20
 POWER_CUT, OPTIONS_LOADED, SHUT_DOWN, WATCHDOG, RESTARTED = -1, -2, -3, -4, -5
 SENSORS = ("lsm6dsl", "mpu6050", "lis2dw12")
+PLAIN = "--learn", "0", "--features", "statistics"
 SAMPLED, OVERRUN, SILENT = 0, 1, 2
 SENSE, RADIO, COMPUTE = 0, 1, 2
 USART1, LPUART1 = 0, 1
@@ -201,7 +202,7 @@ class Bench:
 
 
 def provision(out: Path, key_file: Path, *options: str) -> None:
-    """The HEX file of a node's configuration and model."""
+    """The HEX file of a node's configuration and model; statistics and no learner unless told."""
     program = NODE / "ports" / "stm32" / "provision.py"
-    command = [sys.executable, str(program), "--board", "stm32l4", "--key-file", str(key_file), *options, str(out)]
-    subprocess.run(command, check=True, timeout=30)
+    command = [sys.executable, str(program), "--board", "stm32l4", "--key-file", str(key_file), *PLAIN, *options]
+    subprocess.run([*command, str(out)], check=True, timeout=30)

@@ -27,7 +27,7 @@ LOOSE = 6.0
 """How much more a fan shakes that is to be flagged."""
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["statistics", "invariant"])
+@pytest.fixture(scope="module", params=[1, 2, 5], ids=["statistics", "invariant", "principal"])
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, node_build: Path) -> Bundle:
     """Trained on one day, calibrated on another, one threshold for each of two nodes."""
     folder = tmp_path_factory.mktemp("bundle")

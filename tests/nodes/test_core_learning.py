@@ -12,6 +12,7 @@ from tests.nodes.core_board import Node
 from tests.nodes.core_machine import (
     DONE,
     FREEZE,
+    HINDERED,
     LEARN,
     LEARNED,
     NO_ANSWER,
@@ -141,6 +142,43 @@ def test_a_fault_of_the_sensor_is_a_reason_of_its_own_and_never_learned(library,
     assert gateway.of(Health)[-1].learner.learned == learned == 20
     assert node.learner.raw == state, "not a bit of it"
     assert len(gateway.of(Window)) == windows
+
+
+def test_slow_readings_that_stand_still_are_learned_and_no_fault(library, board, gateway):
+    board.window = lambda n: [2112] * n
+    node = Node(library, board, learns=24, limits=(2000, 2800), heartbeat_ms=10_000)
+    for _ in range(30):
+        node.step()
+    assert gateway.of(Flag) == []
+    assert gateway.of(Health)[-1].learner.learned == 24
+    board.window = lambda n: [32767] * n
+    node.step()
+    assert gateway.of(Flag)[-1].why == SATURATED
+
+
+def test_a_learner_that_cannot_learn_for_what_others_find_says_so_once_each_time(library, board, gateway):
+    """What keeps it may be wrong, a model made for another place for one: then it would never learn."""
+    node = Node(library, board, learns=LEARNED, limits=(2000, 2800), heartbeat_ms=10_000, flag_repeat=1000)
+    tells = []
+    for warm, wakes in ((True, 24), (True, 10), (False, 5), (True, 24), (True, 3)):
+        board.window = lambda n, warm=warm: [(2900 if warm else 2400) + i % 7 for i in range(n)]
+        for _ in range(wakes):
+            node.step()
+        tells.append([flag.why for flag in gateway.of(Flag)].count(HINDERED))
+    assert tells == [0, 1, 1, 1, 2]
+    assert gateway.of(Health)[-1].learner.learned == 5
+    assert all(flag.features is None for flag in gateway.of(Flag) if flag.why == HINDERED)
+
+
+def test_who_has_learned_is_hindered_by_nobody(library, board, gateway):
+    board.window = lambda n: [2400 + i % 7 for i in range(n)]
+    node = Node(library, board, learns=24, limits=(2000, 2800))
+    for _ in range(26):
+        node.step()
+    board.window = lambda n: [2900 + i % 7 for i in range(n)]
+    for _ in range(40):
+        node.step()
+    assert HINDERED not in {flag.why for flag in gateway.of(Flag)}
 
 
 def test_commands_to_the_learner(library, board, gateway):

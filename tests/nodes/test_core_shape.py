@@ -44,7 +44,9 @@ def test_nothing_of_the_c_library_but_moving_memory(symbols):
     assert {name for name in outside if not ours.match(name)} == set()
 
 
-@pytest.mark.parametrize("named", [("STATISTICS",), ("INVARIANT", "SLOW"), ("STATISTICS", "INVARIANT", "SLOW")])
+@pytest.mark.parametrize(
+    "named", [("STATISTICS",), ("INVARIANT", "SLOW"), ("PRINCIPAL",), ("STATISTICS", "INVARIANT", "SLOW", "PRINCIPAL")]
+)
 def test_feature_sets_that_are_not_named_are_not_linked(tmp_path, named):
     out = tmp_path / "feature_set.o"
     sets = "|".join(f"FEATURE_SET_BIT_{name}" for name in named)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.nodes.direct_engine import Direct, Fenced, State
 from tests.nodes.library import node_library
+from tests.nodes.mel_node import CForm
 from tests.nodes.tflite_networks import Layer, Network, tflite_of
 
 pytestmark = pytest.mark.usefixtures("node_build")
@@ -19,6 +20,10 @@ MALFORMED = "not a model image"
 
 class Cbor(ctypes.Structure):
     _fields_ = (("next", ctypes.c_void_p), ("end", ctypes.c_void_p), ("bad", ctypes.c_bool))
+
+
+class Look(ctypes.Structure):
+    _fields_ = (("mel", CForm), ("rows", ctypes.c_uint8), ("channel", ctypes.c_uint8))
 
 
 class Model(ctypes.Structure):
@@ -37,6 +42,10 @@ class Model(ctypes.Structure):
         ("network", State),
         ("scaling", Cbor),
         ("score", ctypes.c_void_p),
+        ("hear", ctypes.c_void_p),
+        ("heard", ctypes.c_uint16),
+        ("look", Look),
+        ("spectrogram", ctypes.c_void_p),
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gateway.detectors import feature_sets
-from gateway.detectors.feature_sets import INVARIANT, SLOW, STATISTICS
+from gateway.detectors.feature_sets import INVARIANT, PRINCIPAL, SLOW, STATISTICS
 from gateway.training import features
 from tests.nodes import feature_vectors
 from tests.nodes.features_exact import exactly, fault_exactly
@@ -41,9 +41,9 @@ def in_c(number, samples):
     return out[:-1].tolist()
 
 
-def fault_in_c(samples):
+def fault_in_c(number, samples):
     data = np.ascontiguousarray(samples, np.int16)
-    return node_library().features_sensor_fault(pointer(data), *samples.shape)
+    return node_library().features_sensor_fault(number, pointer(data), *samples.shape)
 
 
 def windows(lengths):
@@ -69,9 +69,9 @@ def test_a_vector_holds_everywhere(number, name):
     assert features.compute(number, samples).tolist() == case["features"]
     assert in_c(number, samples) == case["features"]
     if "sensor_fault" in case:
-        assert fault_exactly(samples.tolist()) == case["sensor_fault"]
-        assert features.sensor_fault(samples) == case["sensor_fault"]
-        assert fault_in_c(samples) == case["sensor_fault"]
+        assert fault_exactly(number, samples.tolist()) == case["sensor_fault"]
+        assert features.sensor_fault(number, samples) == case["sensor_fault"]
+        assert fault_in_c(number, samples) == case["sensor_fault"]
 
 
 @pytest.mark.parametrize("number", SETS)
@@ -83,6 +83,8 @@ def test_the_vectors_cover_the_corners(number):
 
 def test_the_vectors_of_the_statistics_have_every_fault_and_the_ends_of_16_bits():
     assert {case["sensor_fault"] for case in VECTORS[STATISTICS]} == {0, 4, 5}
+    still = [case for case in VECTORS[SLOW] if fault_exactly(STATISTICS, feature_vectors.samples_of(case)) == 4]
+    assert {case["sensor_fault"] for case in still} == {0, 5}, "slow readings may stand still, but not at an end"
     assert max(max(case["features"]) for case in VECTORS[STATISTICS]) == 16 * 65535
     assert min(min(case["features"]) for case in VECTORS[STATISTICS]) == -16 * 32768
 
@@ -93,7 +95,9 @@ def test_any_window_gives_the_same_statistics_in_c_and_python(samples):
     expected = exactly(STATISTICS, samples.tolist())
     assert features.statistics(samples).tolist() == expected
     assert in_c(STATISTICS, samples) == expected
-    assert fault_in_c(samples) == features.sensor_fault(samples) == fault_exactly(samples.tolist())
+    for number in (STATISTICS, SLOW):
+        expected = fault_exactly(number, samples.tolist())
+        assert fault_in_c(number, samples) == features.sensor_fault(number, samples) == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -102,6 +106,14 @@ def test_any_window_gives_the_same_invariants_in_c_and_python(samples):
     expected = exactly(INVARIANT, samples.tolist())
     assert features.compute(INVARIANT, samples).tolist() == expected
     assert in_c(INVARIANT, samples) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(windows(st.integers(32, 200)))
+def test_any_window_gives_the_same_principal_energies_in_c_and_python(samples):
+    expected = exactly(PRINCIPAL, samples.tolist())
+    assert features.compute(PRINCIPAL, samples).tolist() == expected
+    assert in_c(PRINCIPAL, samples) == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gateway.detectors.feature_sets import STATISTICS
 from gateway.training import features
 from tests.nodes.samples import Source
 
@@ -72,19 +73,19 @@ def test_a_fault_changes_nothing_before_it_begins(plant):
 def test_a_healthy_sensor_is_neither_stuck_nor_saturated(plant, seed):
     with Source(f"sim:{plant}", seed) as source:
         for hour in range(24):
-            assert features.sensor_fault(source.read(3600.0 * hour, 32)) == 0
+            assert features.sensor_fault(STATISTICS, source.read(3600.0 * hour, 32)) == 0
 
 
 @pytest.mark.parametrize("plant", PLANTS)
 def test_a_stuck_sensor_is_called_stuck(plant):
     with Source(f"sim:{plant}?fault=stuck&at={AT}") as source:
-        assert features.sensor_fault(source.read(150, 128)) == features.STUCK
+        assert features.sensor_fault(STATISTICS, source.read(150, 128)) == features.STUCK
 
 
 @pytest.mark.parametrize("plant", ["motor", "pump"])
 def test_a_saturated_sensor_is_called_saturated(plant):
     with Source(f"sim:{plant}?fault=saturated&at={AT}") as source:
-        assert features.sensor_fault(source.read(150, 128)) == features.SATURATED
+        assert features.sensor_fault(STATISTICS, source.read(150, 128)) == features.SATURATED
 
 
 @pytest.mark.parametrize("plant", ["motor", "pump"])

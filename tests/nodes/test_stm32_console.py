@@ -45,7 +45,7 @@ def bench(node_build) -> Iterator[Bench]:
 
 
 def wanted(key: NodeKey = OLD, model: bytes | None = None, *, new_key: bool = True, **more: object) -> Wanted:
-    said = {"board": "stm32l4", "samples": 64, "channels": 3, "wake_ms": 30_000, **more}
+    said = {"board": "stm32l4", "samples": 64, "channels": 3, "wake_ms": 30_000, "feature_set": 1, "learn": 0, **more}
     return Wanted(Stm32Json.model_validate(said), key, new_key, model)
 
 

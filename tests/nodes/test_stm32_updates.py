@@ -22,7 +22,7 @@ from gateway.wire.messages import Birth, Result
 from tests.nodes import slot_flash
 from tests.nodes.model_images import image
 from tests.nodes.slot_flash import CONFIG, FIRMWARE, MODEL, PUBLIC, REPLIES, manifest
-from tests.nodes.stm32_bench import NODE, POWER_CUT, RESTARTED, Bench, provision
+from tests.nodes.stm32_bench import NODE, PLAIN, POWER_CUT, RESTARTED, Bench, provision
 from tests.nodes.stm32_gateway import DONE, FAILED, KID, SECRET, Gateway, Transfer
 from tests.nodes.test_boot import slot_bytes
 
@@ -73,7 +73,16 @@ def program() -> ModuleType:
 def configuration(folder: Path, *more: str, key: str = f"{KID.hex()} {SECRET.hex()}") -> bytes:
     module = program()
     (folder / "other.key").write_text(key)
-    words = ["--board", "stm32l4", "--key-file", str(folder / "other.key"), *options(*more), "--hardware", "over air"]
+    words = [
+        "--board",
+        "stm32l4",
+        "--key-file",
+        str(folder / "other.key"),
+        *PLAIN,
+        *options(*more),
+        "--hardware",
+        "over air",
+    ]
     chosen: Namespace = module.arguments().parse_args([*words, "none.hex"])
     chosen.window_every = 1
     return module.configuration(chosen)

@@ -245,6 +245,15 @@ async def test_an_acknowledgement_is_carried_out_and_answered(broker: Broker, ho
     done = host.events[-1]
     assert (done.transition, done.actor, done.comment) == (AlarmTransition.ACKNOWLEDGED, "kim", "seen")
     assert done.origin == f"mqtt {broker.address}"
+    assert not host.commands[0].learn
+
+
+async def test_an_acknowledgement_says_whether_it_is_normal_from_now_on(broker: Broker, host: MemoryHost) -> None:
+    asked = {"v": 1, "id": "a-1", "kind": "acknowledge", "alarm": str(PUMP), "actor": "kim", "learn": True}
+    async with publishing(broker, host, commands=True), listening(broker, f"{SITE}/commands/results") as heard:
+        assert (await ask(broker, heard, json.dumps(asked)))["outcome"] == "done"
+        assert (await ask(broker, heard, json.dumps(asked | {"learn": "yes"})))["outcome"] == "refused"
+    assert [command.learn for command in host.commands] == [True]
 
 
 GOOD = {"v": 1, "id": "x", "kind": "acknowledge", "event": 1, "actor": "kim"}

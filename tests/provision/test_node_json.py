@@ -20,6 +20,8 @@ LIS3DH = {"chip": "lis3dh", "bus": {"kind": "i2c", "id": 0, "scl": 22, "sda": 21
 SHT3X = {**LIS3DH, "chip": "sht3x"}
 UDP = {"kind": "wifi_udp", "ssid": "works", "key": "k", "gateway": "10.0.0.1:47200"}
 LEAST = {"hardware": "esp32", "sensor": LIS3DH, "radio": UDP}
+SETTLED = {"feature_set": 2, "learn": None, "window_every": 1}
+"""What the workstation says to the board in any case."""
 SPI = {"kind": "spi", "id": 1, "sck": 1, "mosi": 2, "miso": 3}
 
 
@@ -41,22 +43,30 @@ def read(folder: Path, **changes: Any) -> NodeJson:
 
 
 def test_board_and_workstation_have_the_same_keys_and_defaults(board: ModuleType, tmp_path: Path) -> None:
-    ours = json.loads(read(tmp_path).model_dump_json(exclude={"hardware", "sensor", "radio"}))
-    theirs = {key: getattr(board.Settings(LEAST), key) for key in ours}
-    assert ours == theirs
-    assert {*NodeJson.model_fields} == {*vars(board.Settings(LEAST))}
+    ours = json.loads(read(tmp_path).model_dump_json(exclude={"hardware", "sensor", "radio", *SETTLED}))
+    theirs = board.Settings(LEAST | SETTLED)
+    assert ours == {key: getattr(theirs, key) for key in ours}
+    assert {*NodeJson.model_fields} == {*vars(theirs)}
+
+
+def test_what_is_not_said_the_board_is_told(board: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is missing"):
+        board.Settings(json.loads(node_json.compact(read(tmp_path))))
+    settled, _ = node_json.settled(read(tmp_path))
+    there = board.Settings(json.loads(node_json.compact(settled)))
+    assert (there.feature_set, there.learn, there.window_every) == (5, {"windows": 240}, 0)
 
 
 def test_what_is_checked_is_what_the_board_gets(board: ModuleType, tmp_path: Path) -> None:
     changes = {"sensor": SHT3X, "feature_set": 3, "limits": [[2000, 2800], [None, 5000]], "wake_ms": 5000}
-    there = board.Settings(json.loads(node_json.compact(read(tmp_path, **changes))))
+    there = board.Settings(json.loads(node_json.compact(node_json.settled(read(tmp_path, **changes))[0])))
     assert (there.limits, there.wake_ms, there.listen_ms) == ([[2000, 2800], [None, 5000]], 5000, 400)
     assert there.sensor == SHT3X
     assert there.radio == UDP
 
 
 def test_the_board_names_what_is_wrong(board: ModuleType) -> None:
-    for values, fault in ((LEAST | {"wake": 1}, "wake is no key"), ({"hardware": "x"}, "sensor is missing")):
+    for values, fault in ((LEAST | SETTLED | {"wake": 1}, "wake is no key"), ({"hardware": "x"}, "sensor is missing")):
         with pytest.raises(ValueError, match=f"node.json: {fault}"):
             board.Settings(values)
 

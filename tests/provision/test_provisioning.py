@@ -19,19 +19,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import main
-from gateway.provision import micropython_board, node_files
-from gateway.provision.boards import BoardFailed, BoardUnfit, Held, mark
+from gateway.provision import micropython_board, node_files, node_json
+from gateway.provision.boards import BoardFailed, BoardUnfit, Held, Software, mark
 from gateway.provision.label import Label
 from gateway.provision.mpy import ARCHITECTURES, Abi
-from gateway.provision.provisioning import ProvisionRefused, SelfTestFailed, Step, decide
+from gateway.provision.provisioning import ProvisionRefused, SelfTestFailed, Step, decide, with_model
 from gateway.store.keys import NodeKey
 from gateway.training import features
 from gateway.wire.envelope import Cipher
 from gateway.wire.keys import NodeKeys
+from tests.micropython.native import built
 from tests.provision import provisioned
 from tests.provision.board import Board
 from tests.provision.cut import ON_BOARD, before_each
-from tests.provision.provisioned import MOTOR, ROOM, key_on, keys, order, provision
+from tests.provision.provisioned import FILES, MOTOR, ROOM, key_on, keys, order, provision
 
 KEY = NodeKey("pump-1", b"\1\2\3\4", bytes(16), 0, 0)
 OURS = Held(KEY.kid, mark(KEY.kid, KEY.secret), True)
@@ -113,8 +114,9 @@ def test_what_the_board_cannot_take_changes_nothing(board: Board, state_dir: Pat
     ):
         provision(board, state_dir, wanted)
     image = cbor2.dumps([2, 2, 3, 256])
+    said = MOTOR | {"feature_set": 1, "samples": 128}
     with pytest.raises(BoardUnfit, match=r"feature_set: the model is made for 2, and node\.json says 1\nsamples: "):
-        provision(board, state_dir, order(tmp_path, "motor-1", MOTOR, model=image))
+        provision(board, state_dir, order(tmp_path, "motor-1", said, model=image))
     image = cbor2.dumps([2, 1, 3, 128])
     with pytest.raises(BoardUnfit, match="in C only"):
         provision(board, state_dir, order(tmp_path, "motor-1", MOTOR, model=image))
@@ -129,7 +131,7 @@ def test_a_sensor_that_is_not_there_keeps_the_board_from_starting(
     said: list[str] = []
     with pytest.raises(SelfTestFailed, match="sensor: NoAnswerError"):
         provision(board, state_dir, order(tmp_path, "motor-1", MOTOR), said)
-    assert "self-test: features: passed (feature set 1)" in said
+    assert "self-test: features: passed (feature set 5)" in said
     assert "main.py" not in board.files()
 
 
@@ -177,6 +179,77 @@ def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:
     settings.write_text(json.dumps(ROOM))
     ran = CliRunner().invoke(main, [*arguments, "-c", str(config)])
     assert (ran.exit_code, "there is no such port" in ran.output) == (1, True)
+
+
+def told(folder: Path, settings: dict[str, Any], without: str = "", model: bytes | None = None) -> tuple[Any, str]:
+    """What becomes of a node.json, and what is said of it."""
+    settled, lines = node_json.settled(with_model(order(folder, "n", settings).settings, model), without)
+    assert node_json.settled(settled, without)[0] == settled, "what is settled is said"
+    return settled, "\n".join(lines)
+
+
+def test_a_node_learns_where_it_is_mounted_unless_told_otherwise(tmp_path: Path) -> None:
+    motor, said = told(tmp_path, MOTOR)
+    assert (motor.feature_set, motor.learn.windows, motor.window_every) == (5, 240, 0)
+    assert "features: principal, set 5" in said
+    assert "from 240 windows (" in said
+    wide, said = told(tmp_path, MOTOR | {"feature_set": 2})
+    assert wide.learn.windows == 200
+    assert "from 200 windows, as many as fit of 16 features" in said
+    slower, said = told(tmp_path, MOTOR | {"rate_millihz": 65_000})
+    assert (slower.feature_set, slower.learn.windows) == (1, 240)
+    assert "from 240 windows (" in said
+    room, _ = told(tmp_path, {key: ROOM[key] for key in ROOM if key != "feature_set"})
+    assert (room.feature_set, room.learn.windows) == (3, 240)
+    off, said = told(tmp_path, ROOM | {"learn": None})
+    assert (off.learn, off.window_every, said) == (None, 0, "")
+    blind, said = told(tmp_path, MOTOR | {"learn": None})
+    assert (blind.learn, blind.window_every) == (None, 1)
+    assert 'every window goes to the gateway, to be judged there: model = "learner"' in said
+
+
+def test_a_board_that_cannot_learn_is_told_of_and_gets_what_it_can(tmp_path: Path) -> None:
+    why = "there is no native module"
+    motor, said = told(tmp_path, MOTOR, why)
+    assert (motor.learn, motor.window_every) == (None, 1)
+    assert f"does not learn what is normal where it is mounted: {why}; every window goes to the gateway" in said
+    room, said = told(tmp_path, ROOM, why)
+    assert (room.learn, room.window_every) == (None, 0)
+    assert f"{why}; its limits alone judge" in said
+    asked, said = told(tmp_path, MOTOR | {"learn": {"windows": 24}}, why)
+    assert asked.learn.windows == 24, "what is asked for by name is refused by the board, not left out"
+
+
+def test_a_model_says_what_node_json_does_not_and_stands_alone_only_by_wish(tmp_path: Path) -> None:
+    image = cbor2.dumps([2, 1, 3, 256])
+    both, said = told(tmp_path, MOTOR, model=image)
+    assert (both.feature_set, both.samples, both.learn.windows, both.window_every) == (1, 256, 240, 0)
+    assert "beside its model, from what that finds normal" in said
+    alone, said = told(tmp_path, MOTOR | {"learn": None}, model=image)
+    assert (alone.learn, alone.window_every, said) == (None, 0, "")
+    with pytest.raises(BoardUnfit, match="watchdog_ms is shorter than a wake"):
+        told(tmp_path, MOTOR | {"rate_millihz": 3000}, model=image)
+
+
+def test_whether_a_native_module_has_the_learner_is_seen_before_it_is_on_a_board(
+    board: Board, state_dir: Path, tmp_path: Path
+) -> None:
+    if why := built.why_not("x64"):
+        pytest.skip(why)
+    native, without = built.mpy("x64") / built.MODULE, tmp_path / "without.mpy"
+    without.write_bytes(native.read_bytes().replace(micropython_board._LEARNER, b"x" * len(micropython_board._LEARNER)))
+    opened = micropython_board.open_board(str(board.port), 115200, 10)
+    assert opened
+    try:
+        found = {}
+        for file in (native, without, None):
+            settings, lines = opened.settled(order(tmp_path, "n", MOTOR).settings, None, Software(FILES, file))
+            found[file] = bool(settings.learn), lines[-1]
+    finally:
+        opened.close()
+    assert found[native][0]
+    assert not found[without][0] and "without.mpy was made without the learner" in found[without][1]
+    assert not found[None][0] and "there is no native module for this board (--native)" in found[None][1]
 
 
 @pytest.mark.parametrize("board", CORTEX_M)

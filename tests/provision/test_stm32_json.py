@@ -30,10 +30,32 @@ def test_what_is_said_is_what_lies_on_the_board(tmp_path: Path) -> None:
     assert page[93] == 1  # alert_on_fault
 
 
-def test_without_a_model_every_window_is_sent_unless_said_otherwise(tmp_path: Path) -> None:
-    pages = {model: read(tmp_path).page(KEY, model=model).window_every for model in (False, True)}
-    assert pages == {False: 1, True: 0}
+def test_where_nobody_judges_every_window_is_sent_unless_said_otherwise(tmp_path: Path) -> None:
+    for said, model, every in (({}, False, 0), ({"learn": 0}, False, 1), ({"learn": 0}, True, 0), ({}, True, 0)):
+        assert read(tmp_path, **said).page(KEY, model=model).window_every == every
     assert read(tmp_path, window_every=7).page(KEY, model=True).window_every == 7
+
+
+@pytest.mark.parametrize(
+    ("more", "learn", "told"),
+    [
+        ({}, 240, "from 240 windows ("),
+        ({}, 240, "features: principal, set 5"),
+        ({"rate_millihz": 52_000}, 168, "features: statistics, set 1"),
+        ({"channels": 2}, 216, "features: invariant, set 2"),
+        ({"feature_set": 2}, 72, "from 72 windows, as many as fit of 32 features"),
+        ({"feature_set": 2, "learn": 240}, 72, "of 32 features 72 windows fit"),
+        ({"learn": None}, 0, "it has neither model nor learner: every window goes to the gateway"),
+        ({"learn": 0, "window_every": 0}, 0, "window_every is 0: it says nothing of its machine"),
+    ],
+)
+def test_it_learns_unless_said_otherwise_and_that_is_told(
+    tmp_path: Path, more: dict[str, object], learn: int, told: str
+) -> None:
+    settings, lines = stm32_json.settled(read(tmp_path, **more), model=False)
+    assert settings.page(KEY, model=False).learn == settings.learn == learn
+    assert [line for line in lines if told in line]
+    assert stm32_json.settled(settings, model=False)[0] == settings
 
 
 @pytest.mark.parametrize(

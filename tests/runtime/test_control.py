@@ -53,6 +53,20 @@ async def test_an_alarm_is_acknowledged_by_the_user_that_the_kernel_names(house:
     assert (await said(tmp_path, request))["outcome"] == "already"
 
 
+async def test_who_acknowledges_says_whether_it_is_normal_from_now_on(house: House, tmp_path: Path) -> None:
+    await house.hand_in(WireNode(KEYS[0]).flag())
+    await house.answered(1)
+    request = {"kind": "acknowledge", "actor": "anna", "alarm": ALARM, "comment": "belt", "learn": True}
+    with pytest.raises(ControlFailed, match="not a command: learn"):
+        await said(tmp_path, request | {"learn": 1})
+    reply = await said(tmp_path, request)
+    assert (reply["outcome"], str(reply["detail"])[:11]) == ("done", "learns anew")
+    nodes = house.decider.engine.nodes.nodes
+    assert {(node.learn_from, node.learn_ordered) for node in nodes.values()} == {(house.decider.committed_id, True)}
+    (change,) = [a for a in (await house.decider.view()).alarms if str(a.alarm) == ALARM]
+    assert (change.actor, change.comment) == ("anna", "belt; normal from now on")
+
+
 async def test_a_reload_is_asked_for_and_its_outcome_told(house: House, tmp_path: Path) -> None:
     assert await said(tmp_path, {"kind": RELOAD}) == {"changed": ["link wifi: restarted"], "faults": []}
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.core import snapshot
 from gateway.core.command import Command, CommandKind, Outcome
 from gateway.core.engine import ENGINE_VERSION
-from gateway.core.entry import Configured, EntryKind, Scored, Started
+from gateway.core.entry import Commanded, Configured, EntryKind, Scored, Started, decode
 from gateway.core.update import AlarmChange, AlarmTransition, decode_decision
 from gateway.runtime import decider as decider_module
 from gateway.runtime.clock import Clock
@@ -22,7 +22,7 @@ from gateway.store.journal import Journal
 from gateway.store.reader import Reader
 from gateway.store.retention import Limits
 from gateway.store.schema import JournalFull
-from gateway.wire.messages import LearnerState, Sampled
+from gateway.wire.messages import Flag, LearnerState, Sampled
 from tests.runtime.house import KEYS, WireNode, plant, running, until
 
 DAY_MS = 86_400_000
@@ -111,6 +111,35 @@ async def test_a_group_that_cannot_be_kept_has_not_happened(tmp_path: Path) -> N
         assert house.refreshed.count(True) == 1  # the plant is asked for again, as it may be part of the group
     assert entries_of(tmp_path, EntryKind.REPORT) == 2
     assert len(raised_in(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("learns", [False, True])
+async def test_whether_each_acknowledgement_of_an_anomaly_lets_learn_is_configured_and_journalled(
+    tmp_path: Path, learns: bool
+) -> None:
+    async with running(tmp_path) as house:
+        house.decider.tune(0, 1000, acknowledged_learns=learns)
+        node = WireNode(KEYS[0])
+        await house.hand_in(node.flag())
+        await house.answered(1)
+        await house.hand_in(node.say(Flag(9, 0, 0, 7, 0)))
+        await house.answered(2)
+        ask = house.decider.command
+        kinds = CommandKind.SHELVE, CommandKind.ACKNOWLEDGE
+        shelved, faulty = [
+            Command(kind, "me", "opcua 127.0.0.1", alarm, comment="why", until_ms=house.clock.now_ms() + 60_000)
+            for kind, alarm in zip(kinds, (ALARM, "node/n1/sensor_fault"), strict=True)
+        ]
+        assert [(await ask(command)).outcome for command in (shelved, faulty)] == [Outcome.DONE] * 2
+        assert not any(node.learn_from for node in house.decider.engine.nodes.nodes.values())
+        (event,) = [a.event for a in (await house.decider.view()).alarms if str(a.alarm) == ALARM]
+        by_event = Command(CommandKind.ACKNOWLEDGE, "", "modbus 127.0.0.1", event=event)
+        assert (await ask(by_event)).outcome is Outcome.DONE
+        assert all(bool(node.learn_from) is learns for node in house.decider.engine.nodes.nodes.values())
+    reader = Reader.open(tmp_path)
+    commands = [decode(r.kind, r.version, r.body) for r in reader.read(0, 1000) if r.kind == EntryKind.COMMAND]
+    reader.close()
+    assert [c.command.learn for c in commands if isinstance(c, Commanded)] == [False, False, learns]
 
 
 async def test_commands_and_marks_of_a_failed_group_are_refused_and_views_are_of_the_durable_state(

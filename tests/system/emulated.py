@@ -73,10 +73,11 @@ def needs(machine: Machine) -> None:
 
 
 def provision(machine: Machine, key_file: Path, out: Path, *options: str) -> None:
-    """The node's flash, beside its firmware, as a technician makes it."""
+    """The node's flash, beside its firmware, as a technician makes it; statistics and no learner unless told."""
     program = NODE / "ports" / "stm32" / "provision.py"
-    command = [sys.executable, str(program), "--board", machine.chip, "--key-file", str(key_file), *options, str(out)]
-    subprocess.run(command, check=True, timeout=30)
+    plain = "--learn", "0", "--features", "statistics"
+    command = [sys.executable, str(program), "--board", machine.chip, "--key-file", str(key_file), *plain, *options]
+    subprocess.run([*command, str(out)], check=True, timeout=30)
 
 
 @dataclass

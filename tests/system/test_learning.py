@@ -65,6 +65,8 @@ async def test_a_node_without_a_model_is_judged_by_what_the_gateway_has_learned(
         assert "share of the error" in await stethos(house.config, "learner", "show", "mote")
         assert "1 places" in await stethos(house.config, "learner", "export", str(tmp_path / "a.fleet"), "mote")
 
-        await stethos(house.config, "node", "tell", "mote", "learn", "0")
+        said = await stethos(house.config, "alarm", "ack", "asset/motor/anomaly", "--learn", "-m", "a new fan")
+        assert "learns anew: the gateway at mote" in said
+        assert "a new fan; normal from now on" in await stethos(house.config, "explain", "1")
         await commissioned(house, 2)
-        await states(house, "returned")
+        await states(house, " normal ")

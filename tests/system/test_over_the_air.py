@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
 
 from gateway.cli import said
+from gateway.demo import signing
 from gateway.demo.plant import DemoNode
 from gateway.demo.processes import House, running
+from gateway.detectors.bundle import ANY, Bundle, load
 from gateway.detectors.learner import Learner, State
 from gateway.store.reader import Reader
 from gateway.wire.messages import Birth, Health, UpMessage
 from tests.system import plants
 from tests.system.clients import run
 from tests.system.plants import stethos
+from tests.training.spectrogram_bundles import make
 
 LEARNED = 24  # windows: as few as there can be
 
@@ -41,9 +45,18 @@ def node(name: str, folder: Path, seed: int, *options: str) -> DemoNode:
     return DemoNode(name, "motor", "udp", (*common, "--heartbeat-ms", "500", *options))
 
 
+def with_looking(folder: Path, models: Path) -> tuple[Path, Bundle]:
+    """The first models, and one that looks at a spectrogram."""
+    ours = Path(shutil.copytree(models, folder / "models"))
+    looking = Path(shutil.copytree(make(folder / "made").bundle.folder, ours / "looking"))
+    signing.sign(ours, [manifest.parent.name for manifest in ours.glob("*/bundle.json")])
+    return ours, load(looking, ANY)
+
+
 async def test_a_model_and_what_others_have_learned_arrive_and_are_used(
     tmp_path: Path, models: Path, node_program: Path
 ) -> None:
+    models, looking = with_looking(tmp_path, models)
     fast = ("--learn", str(LEARNED), "--wake-ms", "300", "--speed", "10")
     nodes = (
         node("plain", tmp_path, 7100, "--wake-ms", "300"),
@@ -63,6 +76,13 @@ async def test_a_model_and_what_others_have_learned_arrive_and_are_used(
         await plants.until(lambda: len(births(house, "plain")) > 1, "Birth after the restart")
         last = births(house, "plain")[-1]
         assert (last.model, last.generation) == (hashlib.sha256(image).digest()[:8], generation)
+
+        said_so = await stethos(house.config, "node", "send", "plain", "--model", str(looking.folder), "--wait", "1")
+        assert "plain: taken" in said_so
+        assert looking.image is not None
+        taken = hashlib.sha256(looking.image).digest()[:8]
+        await plants.until(lambda: births(house, "plain")[-1].model == taken, "Birth after the restart")
+        assert births(house, "plain")[-1].more.samples == looking.manifest.samples
 
         learned = []
         for name in ("first", "second"):

@@ -109,7 +109,9 @@ async def test_fifty_modbus_reads_at_once_are_all_answered(spine: Spine) -> None
 
 
 async def acknowledge_all(spine: Spine) -> dict[str, tuple[str, str]]:
-    """Acknowledge an alarm from each side, unless it is done; alarm -> (actor, comment)."""
+    """Acknowledge an alarm from each side, unless it is done; alarm -> (actor, comment). What Modbus and MQTT
+    acknowledge is configured to be normal from now on.
+    """
     udp, serial, mqtt = ANOMALIES
     done = {e["alarm"]: (e["actor"], e["comment"]) for e in spine.alarm_events() if e["transition"] == "acknowledged"}
     if set(done) == set(ALARMS):
@@ -117,11 +119,17 @@ async def acknowledge_all(spine: Spine) -> dict[str, tuple[str, str]]:
     options = ("--wait", udp, "--ack", "bolts are loose")
     *_, answer, _ = await spine.desk.run("opcua_alarms.mjs", *options)
     assert answer == {"acknowledge": "Good"}
+    config = spine.house.config
+    plain = config.read_text()
+    config.write_text(f'{plain}\n[learning]\nacknowledged = "learn"\n')
+    assert "learning.acknowledged: changed" in await stethos(config, "reload")
     event = (await spine.event(serial, "raised"))["event"]
     [answer] = await lines(*modbus("modbus_acknowledge.mjs", spine.house.ports.modbus, event))
     assert (answer["result"], answer["event"]) == (1, event)
     answer = await spine.command(id="one", kind="acknowledge", actor="bert", alarm=mqtt, comment="on my way")
-    assert answer["outcome"] == "done"
+    assert (answer["outcome"], answer["detail"][:12]) == ("done", "learns anew:")
+    config.write_text(plain)
+    assert "learning.acknowledged: changed" in await stethos(config, "reload")
     printed = await stethos(spine.house.config, "alarm", "ack", SENSOR_FAULT, "-m", "to be exchanged")
     assert printed.startswith("done")
     events = [await spine.event(alarm, "acknowledged") for alarm in ALARMS]
@@ -131,7 +139,8 @@ async def acknowledge_all(spine: Spine) -> dict[str, tuple[str, str]]:
 async def test_an_acknowledgement_from_any_side_shows_on_all_others(spine: Spine) -> None:
     done = await acknowledge_all(spine)
     udp, serial, mqtt = ANOMALIES
-    assert (done[udp], done[serial], done[mqtt]) == ((USER, "bolts are loose"), ("modbus", ""), ("bert", "on my way"))
+    assert (done[udp], done[serial]) == ((USER, "bolts are loose"), ("modbus", "normal from now on"))
+    assert done[mqtt] == ("bert", "on my way; normal from now on")
     assert done[SENSOR_FAULT][1] == "to be exchanged"
     events = {e["alarm"]: e for e in spine.alarm_events() if e["transition"] == "acknowledged"}
     origins = [events[alarm]["origin"].split()[0] for alarm in ALARMS]

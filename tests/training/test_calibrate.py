@@ -142,6 +142,14 @@ def rows_of(*lengths: int) -> list[Rows]:
     ]  # fmt: skip
 
 
+def test_no_more_events_come_of_being_calibrated_for_long() -> None:
+    events = 0
+    for seed in range(4):
+        errors = np.rint(1000 * np.random.default_rng(seed).chisquare(8, 80_000)).astype(np.int64)
+        events += thresholds(rows_of(40_000), [errors], "event_1of1", 2_000_000)[0].check_events
+    assert 160 <= events <= 640  # 320 are wanted
+
+
 def test_a_classifiers_margins_are_counted_in_steps() -> None:
     """Logits are logarithms already: events come about as often as wanted, and none is beyond what can be."""
     events = 0

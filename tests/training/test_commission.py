@@ -91,7 +91,7 @@ def test_windows_that_nothing_can_be_learned_from_are_refused_by_name(make: type
     stuck = NORMAL.fit.copy()
     stuck[:, 4] = 2500
     refused = {
-        "23 windows: at least 24": replace(NORMAL, fit=NORMAL.fit[:23]),
+        "23 windows to learn from, where 24 are the least: commission_s": replace(NORMAL, fit=NORMAL.fit[:23]),
         "feature 4 is 2500 in all 400 windows": replace(NORMAL, fit=stuck),
         "no windows to check the threshold on": replace(NORMAL, check=NORMAL.check[:0]),
     }

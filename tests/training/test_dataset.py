@@ -112,7 +112,7 @@ def test_a_label_covers_from_its_start_to_before_its_end(drawn: Any, times: list
 def test_the_same_recording_has_the_same_hash_at_any_time_and_place(tmp_path: Path) -> None:
     def written(folder: Path) -> str:
         with Writer(folder, name="set") as out:
-            out.add(a_run(), np.arange(600).reshape(300, 2), at_s=np.arange(300.0))
+            out.add(a_run(), np.arange(600).reshape(300, 2) % 7, at_s=np.arange(300) / 100)
         return load(folder).sha256()
 
     first = written(tmp_path / "a")
@@ -121,7 +121,7 @@ def test_the_same_recording_has_the_same_hash_at_any_time_and_place(tmp_path: Pa
         members = archive.infolist()
     assert {(m.date_time[0], m.create_system, m.compress_type) for m in members} == {(1980, 0, zipfile.ZIP_STORED)}
     with Writer(tmp_path / "c", name="set") as out:
-        out.add(a_run(), np.arange(600).reshape(300, 2) + 1, at_s=np.arange(300.0))
+        out.add(a_run(), np.arange(600).reshape(300, 2) % 7 + 1, at_s=np.arange(300) / 100)
     assert load(tmp_path / "c").sha256() != first
 
 
@@ -189,6 +189,8 @@ WRONG_ARRAYS = [
     ({"values": np.full((300, 2), np.nan, np.float32)}, "values: row 0 is not a number"),
     ({"other": np.zeros(1)}, r"holds \['other'\]"),
     ({**SOUND, "at_s": np.zeros(299)}, "at_s: float64"),
+    ({**SOUND, "at_s": np.arange(300.0)}, "at_s: 1 rows a second, where rate_hz is 100"),
+    ({**SOUND, "at_s": np.zeros(300)}, "at_s: all rows are at one time"),
     ({**SOUND, "at_s": -np.arange(300.0)}, "at_s: row 1 is before"),
     ({**SOUND, "at_s": np.array([np.inf] * 300)}, "at_s: row 0"),
     ({**SOUND, "context": np.zeros((300, 1), np.float32)}, "context: 0 in the manifest"),
@@ -203,6 +205,22 @@ def test_a_fault_of_a_file_is_named_by_array_and_row(tmp_path: Path, arrays: dic
     (recording,) = load(folder).recordings
     with pytest.raises(DatasetBroken, match=rf"a\.npz: {reason}"):
         recording.read()
+
+
+ROWS = np.arange(300)
+COARSE = {
+    "a clock that is 3 % wrong": ROWS / 103,
+    "packets of ten": ROWS // 10 / 10,
+    "a pause after each second": ROWS / 100 + 10 * (ROWS // 100),
+    "hundredths become sixtieths": np.floor(ROWS / 100 * 60) / 60,
+}
+
+
+@pytest.mark.parametrize("at_s", COARSE.values(), ids=COARSE)
+def test_a_clock_may_be_coarse(tmp_path: Path, at_s: np.ndarray) -> None:
+    with Writer(tmp_path, name="set") as out:
+        out.add(a_run(), np.zeros((300, 2)), at_s=at_s)
+    assert np.array_equal(load(tmp_path).recordings[0].read().at_s, at_s)
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from gateway.detectors import direct
 from gateway.detectors.bundle import Bundle
 from gateway.detectors.feature_sets import INVARIANT
-from gateway.training import calibrate, stream
+from gateway.detectors.manifest import Bin, Calibration, DataSource, Entry
+from gateway.training import calibrate, evaluation, stream
 from gateway.training.dataset import Channel, ContextChannel, Dataset, Label, Run, Writer, load
 from gateway.training.evaluation import NotEvaluable, Track, View, evaluate, figures, tracks
 from gateway.training.judges import (
@@ -221,6 +223,63 @@ def test_a_node_that_looks_now_and_then_has_no_breaks(tmp_path: Path) -> None:
     assert [rows.breaks for rows in (*judge.commissioned, *judge.shown)] == [(0,), ()]
 
 
+def test_a_long_run_is_shown_in_pieces_and_each_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = values(tmp_path, {"breaks": (1, 5, 6)}, {"commission_s": 0.0})
+    whole, judge, told = Told(), Told(), list[tuple[str, float]]()
+    expected = evaluate(dataset, lambda _: whole, "told")
+    monkeypatch.setattr(evaluation, "_AT_ONCE", 3)
+    found = evaluate(dataset, lambda _: judge, "told", progress=lambda run, share: told.append((run, share)))
+    assert found.pooled == expected.pooled
+    assert [rows.x.ravel().tolist() for rows in judge.shown[:3]] == [[2, 3, 4], [5, 6, 7], [8, 9]]
+    assert [rows.breaks for rows in judge.shown] == [(), (0, 1), (), (0,), (), (), ()]
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and (shares[0], shares[-1]) == (0, 1)
+    assert told[-1][0] == "r1" and ("r0", 0.5) in told
+
+
+def test_what_a_person_should_know_of_a_run_is_noted(tmp_path: Path) -> None:
+    first = (Label(start_s=0.0, end_s=9.0, label="leak", fault=True),)
+    found = evaluate(values(tmp_path / "a", {"labels": first}), lambda _: Told(), "told")
+    assert found.runs[0].note == "r0: 2 of 2 rows that it learned from are labelled as a fault"
+    samples = shaking(1, [1.0] * 60)
+    samples[50 * RATE : 52 * RATE] = 0.5
+    about = {"node": "n", "asset": "a", "kind": "samples", "channels": AXES, "rate_hz": 64.0, "commission_s": 40.0}
+    with Writer(tmp_path / "b", name="x") as out:
+        out.add(Run(file="a.npz", session="s", **about), samples)
+        samples[:, 1] = 0.5
+        out.add(Run(file="b.npz", session="t", **about), samples)
+    one, two = evaluate(load(tmp_path / "b"), PlaceJudge, "x", VIEW).runs
+    assert one.note == "a: 2 rows not judged: the sensor was stuck or saturated"
+    assert "; in 40 more the sensor was stuck or saturated: y never changes" in two.note
+
+
+def test_what_is_promised_where_nothing_is_labelled_is_of_all_rows(tmp_path: Path) -> None:
+    found = evaluate(values(tmp_path, {}), lambda _: Told(), "told").pooled
+    assert (found.wanted_false_events, found.wanted_events) == (0, pytest.approx(0.8))
+
+
+def test_a_threshold_of_a_context_counts_where_the_context_is_known(drawn: Dataset, bundle: Bundle) -> None:
+    entry = {"windows": 60, "extrapolated": False, "check_windows": 60, "check_above": 0, "check_events": 0,
+             **dict.fromkeys(("p95", "p99", "event_1of1", "event_3of5"), 1)}  # fmt: skip
+    table = [Entry(node="", asset="", context=(), threshold=900, **entry)]
+    for low, high, threshold in ((None, 60.0, 30), (60.0, None, 600)):
+        spans = (Bin(name="speed", low=low, high=high),)
+        table.append(Entry(node="hub", asset="machine", context=spans, threshold=threshold, **entry))
+    source = DataSource(description="drawn", sha256="0" * 64)
+    calibration = Calibration(data=(source,), outputs="direct", by="event_1of1", events_ppb=10**6, table=tuple(table))
+    by_speed = replace(bundle, manifest=bundle.manifest.model_copy(update={"calibration": calibration}))
+    subject = replace(Subject.of(stream.of(drawn.recordings[0], INVARIANT, SAMPLES)), context_names=("load", "speed"))
+    x, speeds = rows(drawn).x[:4], np.array([50.0, 80.0, 50.0, 60.0])
+    seen = Seen(x, np.column_stack([np.full(4, 80.0), speeds]), (0,))
+    errors = direct.errors(direct.Network(bundle.model), bundle.manifest.scaling, x.astype(np.int64))
+    known, unknown = (BundleJudge(by_speed, subject, context_known=known).judge(seen).score for known in (True, False))
+    assert known.tolist() == (errors / np.array([30, 600, 30, 600])).tolist()
+    assert unknown.tolist() == (errors / 900).tolist()
+    assert (
+        BundleJudge(by_speed, subject, context_known=True).judge(Seen(x, None, (0,))).score.tolist() == unknown.tolist()
+    )
+
+
 def test_windows_of_a_broken_sensor_are_not_shown_and_counted(tmp_path: Path) -> None:
     samples = shaking(1, [1.0] * 20)
     samples[5 * RATE : 7 * RATE] = 0.5
@@ -266,7 +325,7 @@ class Refusing(Told):
 def test_a_run_that_cannot_be_learned_from_is_left_out_by_name(tmp_path: Path) -> None:
     dataset = values(tmp_path, {}, {"commission_s": 4.0, "session": "t"})
     found = evaluate(dataset, lambda _: Refusing(), "told")
-    assert [run.note for run in found.runs] == ["r0: 2 rows are too few", ""]
+    assert [run.note for run in found.runs] == ["r0: 2 rows are too few, of its first 2 s (commission_s)", ""]
     assert (found.pooled.rows, found.pooled.not_judged) == (6, 8)
     with pytest.raises(NotEvaluable, match="r0: 2 rows are too few"):
         evaluate(values(tmp_path / "b", {}), lambda _: Refusing(), "told")
@@ -315,8 +374,8 @@ def test_a_node_whose_runs_differ_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("judge", [PlaceJudge, NodeLearnerJudge])
 def test_too_little_to_learn_from_is_said(tmp_path: Path, judge: Any) -> None:
-    with pytest.raises(NotEvaluable, match="hub: 5 rows"):
-        evaluate(machine(tmp_path, commission_s=5.0), judge, "x", VIEW)
+    with pytest.raises(NotEvaluable, match=r"hub: 9 rows to learn from, where (16|24) are"):
+        evaluate(machine(tmp_path, commission_s=3.0), judge, "x", VIEW)
 
 
 def test_a_machine_that_stood_still_is_nothing_to_learn_from(tmp_path: Path) -> None:

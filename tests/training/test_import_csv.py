@@ -161,3 +161,52 @@ def test_any_bytes_are_refused_by_name_or_read(tmp_path_factory: pytest.TempPath
         imported("csv", file, rate_hz=1.0)
     except ImportRefused as error:
         assert str(error).startswith(str(file))
+
+
+def test_the_time_of_day_is_a_context_of_rooms(tmp_path: Path) -> None:
+    rows = "\n".join(f"{20 + h % 5},0{h // 24 + 1}.03.2024 {h % 24:02d}:30" for h in range(48))
+    room = csv(tmp_path, "t,when\n" + rows, "room.csv")
+    (recording,) = imported("csv", room, time="when", time_unit="%d.%m.%Y %H:%M", hour=True).recordings
+    rows_read = recording.read()
+    assert [c.name for c in recording.run.context] == ["hour"] and rows_read.context is not None
+    assert rows_read.context.ravel().tolist() == [h % 24 + 0.5 for h in range(48)]
+    stopwatch = csv(tmp_path, "at,t\n" + "".join(f"{i * 60},{i % 3}\n" for i in range(40)), "b.csv")
+    with pytest.raises(ImportRefused, match=r"b\.csv: --hour: no column of dates"):
+        imported("csv", stopwatch, into=tmp_path / "b", time="at", hour=True)
+    fast = csv(tmp_path, "at,t\n" + "".join(f"1.7e9,{i % 3}\n" for i in range(40)), "c.csv")
+    with pytest.raises(ImportRefused, match="'hour' is for slow sensors only"):
+        imported("csv", fast, into=tmp_path / "b", time="at", hour=True, rate_hz=100.0, kind="samples")
+
+
+@pytest.mark.parametrize(("hz", "learn_s"), [(0.1, 2500.0), (1e-3, 7 * 86_400.0), (100.0, 2.5)])
+def test_of_slow_readings_a_week_is_learned_where_there_are_four(tmp_path: Path, hz: float, learn_s: float) -> None:
+    file = csv(tmp_path, "x\n" + "".join(f"{i % 7}\n" for i in range(1000 if hz > 1e-3 else 4000)))
+    assert imported("csv", file, rate_hz=hz).recordings[0].run.commission_s == learn_s
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for day in (1, 2):
+        (tmp_path / f"day{day}").mkdir()
+        csv(tmp_path / f"day{day}", "x\n" + "".join(f"{i % (5 + day)}\n" for i in range(40)))
+    files = [tmp_path / f"day{day}" / "pump.csv" for day in (1, 2)]
+    found = imported("csv", *files, into=tmp_path / "set", rate_hz=1.0)
+    assert [(r.name, r.run.node, r.run.session) for r in found.recordings] == [
+        ("pump", "pump", "pump"), ("day2-pump", "pump", "day2-pump")
+    ]  # fmt: skip
+    with pytest.raises(ImportRefused, match=r"day1/pump\.csv: run pump is the same recording"):
+        imported("csv", files[0], files[0], into=tmp_path / "again", rate_hz=1.0)
+    assert [file.name for file in (tmp_path / "again").iterdir()] == ["pump.npz"]
+
+
+def test_what_helps_is_said(tmp_path: Path) -> None:
+    for text, wanted, reason in (
+        ("x\n1\n2\n", {}, "neither a rate nor a column of time is given: --rate-hz, or --time"),
+        ("t,x\n01.02.2024,1\n", {"time": "t"}, "line 2: t is '01.02.2024'; --time-unit says how times are written"),
+        (
+            "t,x\n1,1\n3,2\n2.5,3\n",
+            {"time": "t"},
+            "line 4: t goes back by 0.5 s: cut the file there, or give --rate-hz",
+        ),
+    ):
+        with pytest.raises(ImportRefused, match=reason):
+            imported("csv", csv(tmp_path, text), into=tmp_path / "set", **wanted)

@@ -41,7 +41,14 @@ def test_times_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "wanted", "reason"),
     [
-        ({"a": np.zeros((9, 2)), "b": np.zeros((9, 2))}, {"rate_hz": 1.0}, "which array is meant. There are a, b"),
+        (
+            {"a": np.zeros((9, 2)), "b": np.zeros((9, 2))},
+            {"rate_hz": 1.0},
+            "which array is meant. There are a, b; --array",
+        ),
+        ({"a": np.zeros(9), "b": np.zeros(9)}, {"rate_hz": 1.0}, "which array is meant. There are a, b; --array"),
+        ({"a": np.zeros((90, 2))}, {"rate_hz": 100.0}, "channel 1, 2 never changes"),
+        ({"a": np.zeros((90, 10))}, {"rate_hz": 100.0}, "10 channels of samples, where a node has 9"),
         ({"a": np.zeros((9, 2))}, {"rate_hz": 1.0, "array": "c"}, "no array 'c'"),
         ({"a": np.zeros((9, 2))}, {}, "neither a rate is given"),
         ({"a": np.zeros((9, 2))}, {"rate_hz": 1.0, "channels": ("3",)}, "no channel '3'"),
@@ -61,13 +68,20 @@ def test_what_is_wrong_is_said(
         imported("npz", npz(tmp_path, **arrays), **wanted)
 
 
-def test_a_single_array_is_said(tmp_path: Path) -> None:
-    np.save(tmp_path / "fan.npy", np.zeros((9, 2)))
-    with pytest.raises(ImportRefused, match="a single array"):
-        imported("npz", tmp_path / "fan.npy", rate_hz=1.0)
+def test_a_single_array_will_do(tmp_path: Path) -> None:
+    np.save(tmp_path / "fan.npy", np.arange(18.0).reshape(9, 2))
+    (recording,) = imported("npz", tmp_path / "fan.npy", rate_hz=1.0).recordings
+    assert recording.read().values.ravel().tolist() == list(range(18))
 
 
-@pytest.mark.parametrize("data", [b"", b"PK", b"\x93NUMPY" + bytes(100)])
+def test_one_row_of_numbers_is_a_channel_where_nothing_has_two(tmp_path: Path) -> None:
+    source = npz(tmp_path, v=np.arange(40.0) % 7, at_s=np.arange(40.0), fs=1.0)
+    assert imported("npz", source).recordings[0].read().values.ravel().tolist() == [i % 7 for i in range(40)]
+    source = npz(tmp_path, v=np.arange(40.0), w=np.arange(80.0).reshape(40, 2) % 7, fs=1.0)
+    assert imported("npz", source, into=tmp_path / "b").recordings[0].run.columns == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"RIFF....WAVE", b"\x93NUMPY" + bytes(100)])
 def test_no_archive_is_said(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "fan.npz").write_bytes(data)
     with pytest.raises(ImportRefused, match=r"fan\.npz: not an \.npz"):

@@ -27,17 +27,19 @@ def test_samples_of_each_width_are_full_scale(tmp_path: Path, width: int, extens
     assert [(c.name, c.unit) for c in recording.run.channels] == [("1", "full scale"), ("2", "full scale")]
 
 
-def test_floats_of_32_bits_are_full_scale(tmp_path: Path) -> None:
-    told = np.linspace(-1, 1, 64, dtype=np.float32).reshape(32, 2)
+@pytest.mark.parametrize("bits", [32, 64])
+def test_floats_are_full_scale(tmp_path: Path, bits: int) -> None:
+    told = np.sin(np.arange(64)).reshape(32, 2).astype(f"<f{bits // 8}")
     file = write_wav(tmp_path / "a.wav", told.view("<i4"), 8000, 4)
     data = bytearray(file.read_bytes())
     data[20] = 3  # the format: IEEE floats
+    data[22:24], data[32:36] = bytes([2, 0]), bytes([bits // 4, 0, bits, 0])  # channels, bytes a frame, bits
     file.write_bytes(data)
-    assert np.array_equal(imported("wav", file).recordings[0].read().values, told)
+    assert np.array_equal(imported("wav", file).recordings[0].read().values, told.astype(np.float32))
 
 
 def test_channels_are_picked_by_number(tmp_path: Path) -> None:
-    samples = np.arange(120).reshape(40, 3)
+    samples = np.random.default_rng(1).permutation(120).reshape(40, 3)
     (recording,) = imported("wav", write_wav(tmp_path / "a.wav", samples), channels=("2",), whole="hum").recordings
     assert recording.samples().ravel().tolist() == samples[:, 1].tolist()
     assert recording.run.labels[0].fault

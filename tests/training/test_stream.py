@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.detectors.feature_sets import INVARIANT, STATISTICS
+from gateway.detectors.feature_sets import INVARIANT, PRINCIPAL, SLOW, STATISTICS
 from gateway.training import stream
 from gateway.training.dataset import Channel, ContextChannel, Label, Recording, Run, Writer, load
 from gateway.training.features import compute, sensor_fault
@@ -82,9 +82,19 @@ def test_a_sensor_fault_is_what_a_node_would_call_one(tmp_path: Path, channels: 
     samples[100:200, 0] = 7
     samples[300:304, -1] = 32767
     samples[400:403, -1] = -32768
-    found = stream.of(recording(tmp_path, samples), STATISTICS, 100)
-    assert found.sensor_fault.tolist() == [sensor_fault(samples[s : s + 100]) for s in range(0, 600, 100)]
-    assert found.sensor_fault.tolist() == [0, 4, 0, 5, 0, 0]
+    for set_, faults in ((STATISTICS, [0, 4, 0, 5, 0, 0]), (SLOW, [0, 0, 0, 5, 0, 0])):
+        found = stream.of(recording(tmp_path / str(set_), samples), set_, 100)
+        assert found.sensor_fault.tolist() == [sensor_fault(set_, samples[s : s + 100]) for s in range(0, 600, 100)]
+        assert found.sensor_fault.tolist() == faults
+
+
+@pytest.mark.parametrize(("channels", "set_"), [(1, INVARIANT), (2, INVARIANT), (3, PRINCIPAL), (6, PRINCIPAL)])
+def test_sensors_in_space_have_principal_energies_unless_told_otherwise(
+    tmp_path: Path, channels: int, set_: int
+) -> None:
+    samples = noise(64, channels)
+    found = stream.of(recording(tmp_path, samples), samples=64)
+    assert (found.feature_set, found.x.tolist()) == (set_, [compute(set_, samples).tolist()])
 
 
 def test_context_of_a_window_is_its_median(tmp_path: Path) -> None:
@@ -92,6 +102,9 @@ def test_context_of_a_window_is_its_median(tmp_path: Path) -> None:
     found = stream.of(recording(tmp_path, noise(200), speed=speed), STATISTICS, 100)
     assert found.context is not None
     assert (found.context.tolist(), found.context_names) == ([[10.0], [20.0]], ("speed",))
+    half = np.repeat([1.0, 4.0], 100)[:, None]  # no state is between the two
+    found = stream.of(recording(tmp_path / "half", noise(200), speed=half), STATISTICS, 200)
+    assert found.context is not None and found.context.tolist() == [[1.0]]
 
 
 def test_values_and_features_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,8 @@ def test_json_has_every_figure_and_comes_out_the_same_again(made: Study, shaken:
     for footprint in domain["footprint"].values():
         assert {"flash_bytes", "ram_bytes", "peak_bytes", "storage_bytes", "macs", "steps"} <= set(footprint)
         assert set(footprint["cores"]) == {"cortex-m4", "cortex-m7", "cortex-m55", "rv32imc"}
-        assert footprint["cores"]["cortex-m4"]["peak_mw"] > 0 < footprint["cores"]["cortex-m4"]["energy_uj"]
+        for core in footprint["cores"].values():
+            assert (core["energy_uj"] is None) == (core["peak_mw"] is None) == bool(core["unknown"])
     assert domain["missing"][CHANGED] == "one session only"
     recorded = [domain["conditions"][name]["paths"][LEARNER] for name in (SAME, MOUNTING)]
     assert found["pooled_events"][LEARNER]["wanted"] == sum(f["wanted_false_events"] for f in recorded)
@@ -126,7 +127,19 @@ def test_the_report_needs_nothing_else(made: Study) -> None:
     assert page.count("<svg") == page.count("</svg>") >= 7
     assert "stethos model compare &lt;machine&gt;" in page
     assert "changed session: one session only" in page and page.count('class="sim"') >= 6
+    table = page.split("<h3>What it costs</h3>")[1].split("<details>")[0]
+    assert "<th>µJ a window</th>" in table and "<th>peak mW</th>" in table
+    assert "Power is not known: no data sheet" in page and "<td>not known</td>" in page
+    assert not re.findall(r"sram bytes|npu cycles|<th>condition", page)
+
     assert page == report.html(made, "stethos model compare <machine>")
+
+
+def test_silence_where_no_fault_is_shown_is_not_green(made: Study) -> None:
+    of = made.domains[0].conditions[SAME].paths[LEARNER]
+    quiet = replace(of, figures=replace(of.figures, false_alarm_pct=0.0, missed_pct=0.0))
+    untold = replace(of, figures=replace(quiet.figures, missed_pct=None))
+    assert "#dcfce7" in report._told(quiet) and "#dcfce7" not in report._told(untold)
 
 
 def readings(folder: Path, *, commission_s: float = 6000.0, fault: bool = False) -> Dataset:
@@ -208,4 +221,5 @@ def test_without_vela_that_is_said(made: Study, monkeypatch: pytest.MonkeyPatch)
 def test_vela_counts_the_multiplications(made: Study) -> None:
     pytest.importorskip("ethosu")
     found, why = study_footprint.vela(made.domains[0].static.bundle.model)
-    assert found["cycles"] > found["npu_cycles"] > 0 and "ethos-u55-128" in why
+    assert found["cycles"] > found["npu_cycles"] > 0 and "ethos-u55-128" in why and "energy not known" in why
+    assert found["ms"] == pytest.approx(found["cycles"] / found["mhz"] / 1000)

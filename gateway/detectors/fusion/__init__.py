@@ -1,15 +1,14 @@
-"""The nodes of an asset together: each by itself, and given what the others say.
+"""The nodes of an asset together: each by itself, and given what the others say (`beside`, `evidence`).
 
 A node by itself finds what is unusual there. Given the others it finds what does not fit, however small, while what
-all feel, weather or load, fits. Its fused error is the geometric mean of both errors, neither taken below 1: what
-either has to say counts half, on a logarithmic scale. The asset alarms when one of its nodes does, and the wanted
-false alarms are shared out to them in equal parts, so that all together are promised no more (Bonferroni).
+all feel, weather or load, fits. The asset alarms when one of its nodes does, and the wanted false alarms are shared out
+to them in equal parts, so that all together are promised no more (Bonferroni).
 
-What holds by construction: no row is anomalous that no node finds unusual either way; a node whose own error is above
-the square of the fused threshold is anomalous whatever the others say; and where a node is missing, the others are
-given those that are there, by the joint Gaussian without its rows and columns, down to one that is judged by itself.
-"Never worse than the best single node" cannot be had by construction for every fault: one that all nodes feel alike
-looks like load, and counts half. It is measured on recordings.
+What holds by construction: no row is anomalous that no node finds unusual either way; where the others do not make
+what was learned of a node more likely, it is judged by itself, as if they were not there; and where a node is missing,
+the others are judged with those that are there, down to one that is judged by itself. "Never worse than the best single
+node" cannot be had by construction for every fault: one that all nodes feel alike looks like load, and counts less. It
+is measured, on simulated assets and on recordings.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.fusion.node import FusedNode
-from gateway.detectors.place import Bools, Settings
-from gateway.detectors.place.average import averaged, worthwhile
-from gateway.detectors.place.normal import Floats
+from gateway.detectors.fusion.beside import Beside
+from gateway.detectors.place import Bools, Place, Settings
+from gateway.detectors.place.normal import Floats, Stuck, TooFew
 
 NODES = 6
 """Nodes of an asset that can be fused at most: each is learned given every choice of the others, 2^(n-1) of them."""
@@ -48,55 +46,64 @@ class Fused:
 
 
 class Fusion:
-    """Of one asset. Not thread-safe. Rows of its nodes are of the same moments."""
+    """All nodes of one asset, whose rows are of the same moments: places and `Beside`s, as the daemon has them.
+
+    Not thread-safe.
+    """
 
     def __init__(self, nodes: Mapping[str, Sequence[str]], settings: Settings | None = None) -> None:
         """`nodes`: the names of each node's features. ValueError for no node, or more than NODES."""
         if not 0 < len(nodes) <= NODES:
             raise ValueError(f"{len(nodes)} nodes where 1 to {NODES} can be fused")
         self.nodes = tuple(sorted(nodes))
-        self.features = {node: tuple(nodes[node]) for node in self.nodes}
         self.settings = settings or Settings()
-        each = replace(self.settings, events=self.settings.events / len(nodes), average=1)
-        self.judges = {
-            node: FusedNode(self.features[node], [other for other in self.nodes if other != node], each)
-            for node in self.nodes
-        }
-        self.reach = 1
-        self.means: dict[str, Floats] = {}
-        self.there: tuple[str, ...] = ()
+        each = replace(self.settings, events=self.settings.events / len(nodes))
+        self.places = {node: Place(nodes[node], each) for node in self.nodes}
+        self.besides = {node: Beside() for node in self.nodes}
+        self.refused: dict[str, str] = {}
+        """Nodes that nothing could be learned of, and why. They are missing until there is something."""
 
     def commission(self, rows: Mapping[str, Floats], breaks: Sequence[int] = ()) -> None:
-        """Learns from these rows, [n, p] of every node. Raises what `Place.commission` raises."""
-        gaps = [at in set(breaks) for at in range(len(rows[self.nodes[0]]))]
-        fixed, chunks = self.settings.average, self.settings.chunks
-        self.reach = min(worthwhile(list(rows[node]), gaps, chunks) for node in self.nodes) if fixed is None else fixed
-        whole = {node: np.array(averaged(list(rows[node]), gaps, self.reach)) for node in self.nodes}
-        self.means = {node: of_node[-1] for node, of_node in whole.items()}
-        for node, judge in self.judges.items():
-            judge.commission(whole[node], {other: whole[other] for other in judge.others})
-        self.there = self.nodes
+        """Learns from these rows, [n, p] of every node. Raises Stuck and TooFew if no node can learn, and NotFinite."""
+        self.refused = {}
+        for node, place in self.places.items():
+            try:
+                place.commission(rows[node], breaks)
+            except (Stuck, TooFew) as error:
+                if len(self.refused) == len(self.nodes) - 1:
+                    raise
+                self.refused[node] = str(error)
+        gaps = set(breaks)
+        for node in self._known():
+            place, beside = self.places[node], Beside()
+            place.settings = replace(place.settings, learn=len(rows[node]))
+            for at, row in enumerate(rows[node]):
+                now = {other: rows[other][at] for other in self._known() if other != node}
+                beside.moment(row, now, place.settings.learn, at in gaps)
+            beside.learn(place)
+            self.besides[node] = beside
 
     def judge(self, rows: Mapping[str, Floats], breaks: Sequence[int] = ()) -> Fused:
         """The next rows: [n, p] of each node, or nothing of one that is missing; a row with NaN is missing, too."""
         count = max((len(of_node) for of_node in rows.values()), default=0)
         found = Fused(np.full(count, np.nan), np.zeros(count, bool), np.full((count, len(self.nodes)), np.nan))
-        gaps = set(breaks)
+        gaps, known = set(breaks), [node for node in self._known() if node in rows]
         for at in range(count):
-            now = {node: rows[node][at] for node in self.nodes if node in rows and np.isfinite(rows[node][at]).all()}
+            now = {node: rows[node][at] for node in known if np.isfinite(rows[node][at]).all()}
             self._moment(now, at in gaps, found, at)
         return found
 
+    def _known(self) -> list[str]:
+        return [node for node in self.nodes if node not in self.refused]
+
     def _moment(self, now: Mapping[str, Floats], gap: bool, found: Fused, at: int) -> None:
-        for node, row in now.items():
-            [self.means[node]] = averaged([row], [gap or node not in self.there], self.reach, self.means.get(node))
-        fresh = {node: self.means[node] for node in now}
-        self.there = tuple(now)
         for number, node in enumerate(self.nodes):
-            judge = self.judges[node]
-            if node in fresh:
-                others = {other: fresh[other] for other in judge.others if other in fresh}
-                found.nodes[at, number] = judge.judge(fresh[node], others)
-            found.latched[at] |= judge.alarm.latched
+            beside = self.besides[node]
+            if node in now:
+                place = self.places[node]
+                error = float(place.judge(now[node][None], [0] if gap else []).error[0])
+                beside.moment(now[node], {other: row for other, row in now.items() if other != node}, 0, gap)
+                found.nodes[at, number] = beside.score(place, error)
+            found.latched[at] |= beside.alarm.latched
         scores = [score for score in found.nodes[at].tolist() if not math.isnan(score)]
         found.score[at] = max(scores, default=math.nan)

@@ -1,32 +1,28 @@
 """One node of a fusion whose nodes wake when they like: judged by itself and given what the others said last.
 
 A moment is a row of the node and, of each other node that is there, its newest row. For each choice of others there is
-a model of its own, learned as soon as there are moments enough at which all of them were there; so a node that begins
-anew makes only the models that it is in learn anew. Where the choice that is there has not been learned, the largest
-part of it that has been counts. On moments at which all are there this is `FusedNode`, with one difference: rows are
-averaged as is worthwhile for this node, not for all of them.
+what they say of its own (`evidence`), learned as soon as there are moments enough at which all of them were there; so a
+node that begins anew makes only that be learned anew which it is in. Of those that are there, the choice counts that
+foretells the node best, or none where it is foretold best by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, combinations, pairwise
 
 import numpy as np
 
-from gateway.detectors.fusion.node import fused
+from gateway.detectors.fusion.evidence import Evidence
 from gateway.detectors.place import Place, Share
-from gateway.detectors.place import state as place_state
 from gateway.detectors.place.average import averaged
-from gateway.detectors.place.given import given, restored
 from gateway.detectors.place.memory import Alarm
-from gateway.detectors.place.normal import Floats, Stuck, TooFew, cut, fit, resolution
+from gateway.detectors.place.normal import Floats, Stuck, TooFew, resolution
 from gateway.detectors.place.state import StateRefused, packed, unpacked
-from gateway.detectors.place.threshold import Limit, law, left_out
 
-VERSION = 1
+VERSION = 2
 HELD = 2
 """Times as many moments as are learned from wait to be learned from at most: others may be there by turns."""
 
@@ -35,11 +31,15 @@ Others = tuple[str, ...]
 
 @dataclass(slots=True)
 class Moment:
-    """`number` counts all moments, those that are not held included; `row` [p], of each other that was there [q]."""
+    """`number` counts all moments, those that are not held included; `row` [p], of each other that was there [q].
+
+    `begins`: what was before it is long ago.
+    """
 
     number: int
     row: Floats
     others: dict[str, Floats]
+    begins: bool
 
 
 class Beside:
@@ -50,8 +50,7 @@ class Beside:
         self.reach: int | None = None
         """Moments that the means reach back: as the place does once it has learned, until then unknown."""
         self.alarm = Alarm(0)
-        self.given: dict[Others, Place] = {}
-        self.limits: dict[Others, Limit] = {}
+        self.given: dict[Others, Evidence] = {}
         self.count = 0
         self.moments: list[Moment] = []
         self.means: dict[str, Floats] = {}
@@ -60,13 +59,13 @@ class Beside:
         """Number of the newest moment that nothing could be learned from."""
         self._digests: dict[Others, bytes] = {}
 
-    def moment(self, row: Floats, others: Mapping[str, Floats], most: int) -> None:
-        """The next: of `most` that are learned from."""
+    def moment(self, row: Floats, others: Mapping[str, Floats], most: int, begins: bool = False) -> None:
+        """The next: of `most` that are learned from. `begins`: what was before it is long ago."""
         self.count += 1
         there = dict(sorted(others.items()))
-        self._average(there)
+        self._average(there, begins)
         if self.reach is None or (there and tuple(there) not in self.given):
-            self.moments = [*self.moments[-(HELD * most - 1) :], Moment(self.count, row, there)]
+            self.moments = [*self.moments[-(HELD * most - 1) :], Moment(self.count, row, there, begins)]
 
     @property
     def choice(self) -> Others:
@@ -74,17 +73,15 @@ class Beside:
         return self.learned_of(self.means)
 
     def learned_of(self, there: Mapping[str, Floats]) -> Others:
-        """Of others that are there those that it can be judged with."""
-        known = [choice for choice in self.given if there.keys() >= set(choice)]
-        return max(known, key=lambda choice: (len(choice), choice), default=())
+        """Of others that are there those that tell the most of it; none where they tell less than nothing."""
+        known = [choice for choice, by in self.given.items() if by.gain > 0 and there.keys() >= set(choice)]
+        return max(known, key=lambda choice: (self.given[choice].gain, choice), default=())
 
     def score(self, own: Place, error: float) -> float:
         """Fused error over threshold at this moment; `error` is that of the place by itself."""
         choice = self.choice
-        if choice and own.mean is not None:
-            beside = np.concatenate([self.means[other] for other in choice])
-            other = self.given[choice].judge(own.mean[None], contexts=beside[None]).error
-            score = float(fused(np.array([error]), other)[0]) / self.limits[choice].threshold(own.settings.events)
+        if choice:
+            score = self.given[choice].score(own, error, np.concatenate([self.means[other] for other in choice]))
         else:
             score = error / own.threshold
         self.alarm.next(score > 1)
@@ -103,7 +100,7 @@ class Beside:
             if choice in self.given or len(seen) < own.settings.learn:
                 continue
             try:
-                self.given[choice], self.limits[choice] = _learned(own, choice, seen[-own.settings.learn :])
+                self.given[choice] = _learned(own, choice, seen[-own.settings.learn :])
                 learned.append(choice)
             except (Stuck, TooFew) as error:
                 self.tried[choice] = self.count
@@ -114,7 +111,7 @@ class Beside:
 
     def forget(self, other: str) -> None:
         """That node begins anew, or is there no longer: with it what was learned of the others beside it."""
-        for known in (self.given, self.limits, self.tried, self._digests):
+        for known in (self.given, self.tried, self._digests):
             for choice in [choice for choice in known if other in choice]:
                 del known[choice]
         self.means.pop(other, None)
@@ -126,26 +123,26 @@ class Beside:
         choice = self.learned_of(others)
         if not choice:
             return (), []
-        return choice, self.given[choice].explain(row, np.concatenate([others[other] for other in choice]))
+        return choice, self.given[choice].place.explain(row, np.concatenate([others[other] for other in choice]))
 
     def digest(self, choice: Others) -> bytes:
         """Names the model of a choice."""
         if choice not in self._digests:
-            known = self.given[choice].known
+            known = self.given[choice].place.known
             assert known
             self._digests[choice] = hashlib.sha256(packed(known.plain())).digest()
         return self._digests[choice]
 
-    def _average(self, there: Mapping[str, Floats]) -> None:
+    def _average(self, there: Mapping[str, Floats], begins: bool) -> None:
         """One that was away begins anew."""
-        reach, means = self.reach or 1, self.means
+        reach, means = self.reach or 1, {} if begins else self.means
         self.means = {name: averaged([row], [False], reach, means.get(name))[0] for name, row in there.items()}
 
     def _settle(self, own: Place) -> None:
         """The place has learned: from now on it is known how far back to average, and when it alarms."""
         self.reach, self.means = own.reach, {}
         for at in self.moments:
-            self._average(at.others)
+            self._average(at.others, at.begins)
         self._let_go()
         if own.memory:
             self.alarm = replace(own.memory.alarm)
@@ -155,21 +152,17 @@ class Beside:
         self.moments = [at for at in self.moments if at.others and tuple(at.others) not in self.given]
 
 
-def _learned(own: Place, choice: Others, seen: Sequence[Moment]) -> tuple[Place, Limit]:
-    """As `FusedNode.commission`. Raises Stuck and TooFew."""
-    gaps = [False, *(b.number - a.number > 1 for a, b in pairwise(seen))]
+def _learned(own: Place, choice: Others, seen: Sequence[Moment]) -> Evidence:
+    """From moments at which all of them were there. Raises Stuck and TooFew."""
+    gaps = [at.begins or at.number - before.number > 1 for before, at in pairwise([seen[0], *seen])]
     rows = np.array(averaged([at.row for at in seen], gaps, own.reach))
     beside = [np.array(averaged([at.others[other] for at in seen], gaps, own.reach)) for other in choice]
-    context = np.concatenate(beside, axis=1)
-    for node, each in zip(("", *choice), (rows, *beside), strict=True):
-        if len(stuck := np.flatnonzero(np.isnan(resolution(each)))):
-            raise Stuck(stuck.tolist(), [f"{node} [{i}]" if node else own.names[i] for i in range(each.shape[1])])
-    place = Place(own.names, replace(own.settings, average=1), given)
-    place.commission(rows, contexts=context)
-    parts = cut(len(rows), own.settings.chunks)
-    chunks, contexts = [rows[part] for part in parts], [context[part] for part in parts]
-    both = zip(left_out(fit, chunks), left_out(given, chunks, contexts), strict=True)
-    return place, law([fused(alone, given_others) for alone, given_others in both])
+    for other, each in zip(choice, beside, strict=True):
+        try:
+            resolution(each)
+        except Stuck as error:
+            raise Stuck(error.features, [f"{other} [{i}]" for i in range(each.shape[1])]) from None
+    return Evidence.learned(own.names, rows, np.concatenate(beside, axis=1), own.settings)
 
 
 def _choices(others: Others) -> list[Others]:
@@ -183,10 +176,10 @@ def dump(beside: Beside) -> bytes:
     return packed({
         "beside": VERSION,
         "reach": beside.reach, "alarm": vars(beside.alarm), "count": beside.count, "means": beside.means,
-        "given": [[list(choice), place_state.dump(place)] for choice, place in sorted(beside.given.items())],
-        "limits": [[list(choice), asdict(limit)] for choice, limit in sorted(beside.limits.items())],
+        "given": [[list(choice), by.plain()] for choice, by in sorted(beside.given.items())],
         "tried": [[list(choice), number] for choice, number in sorted(beside.tried.items())],
-        "numbers": [at.number for at in beside.moments], "rows": np.array([at.row for at in beside.moments]),
+        "numbers": [at.number for at in beside.moments], "begins": [at.begins for at in beside.moments],
+        "rows": np.array([at.row for at in beside.moments]),
         "others": {name: _rows(beside.moments, name) for name in names},
     })  # fmt: skip
 
@@ -205,10 +198,12 @@ def load(state: bytes) -> Beside:
     try:
         beside.reach, beside.count, beside.means = plain["reach"], plain["count"], plain["means"]
         beside.alarm = Alarm(**plain["alarm"])
-        beside.given = {tuple(others): place_state.load(place, given, restored) for others, place in plain["given"]}
-        beside.limits = {tuple(others): Limit(**limit) for others, limit in plain["limits"]}
+        beside.given = {tuple(others): Evidence.restored(**by) for others, by in plain["given"]}
         beside.tried = {tuple(others): number for others, number in plain["tried"]}
-        beside.moments = [Moment(n, row, {}) for n, row in zip(plain["numbers"], plain["rows"], strict=True)]
+        beside.moments = [
+            Moment(number, row, {}, begins)
+            for number, row, begins in zip(plain["numbers"], plain["rows"], plain["begins"], strict=True)
+        ]
         for name, each in plain["others"].items():
             for at, row in zip(each["at"], each["rows"], strict=True):
                 beside.moments[at].others[name] = row

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gateway.detectors.place.average import averaged, worthwhile
 from gateway.detectors.place.memory import Memory
-from gateway.detectors.place.normal import Fit, Floats, Known, Normal, Stuck, cut, fit
+from gateway.detectors.place.normal import Fit, Floats, Known, Normal, Stuck, cut, fit, still
 from gateway.detectors.place.settings import Settings
 from gateway.detectors.place.threshold import Limit, limit
 
@@ -91,6 +91,8 @@ class Place:
         self.rows: list[Floats] = []
         self.gaps: list[bool] = []
         self.contexts: list[Floats] = []
+        self.still: tuple[str, ...] = ()
+        """Features that did not change in what was learned last; not kept in its state."""
 
     @property
     def phase(self) -> Phase:
@@ -185,6 +187,7 @@ class Place:
     def _settle(self) -> None:
         """Enough has been seen: from learning to watching."""
         fixed, seen_rows = self.settings.average, self.rows
+        self.still = tuple(self.names[feature] for feature in still(np.array(seen_rows)))
         self.reach = worthwhile(seen_rows, self.gaps, self.settings.chunks) if fixed is None else fixed
         means, contexts = averaged(seen_rows, self.gaps, self.reach), self.contexts
         rows = np.array(means).reshape(-1, len(self.names))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.place.kriging import Column, Kind, Kriging, fitted
-from gateway.detectors.place.normal import Floats, Normal, Stuck, TooFew, cut, resolution
+from gateway.detectors.place.normal import Floats, Normal, TooFew, cut, resolution
 from gateway.detectors.place.threshold import Limit
 from gateway.detectors.place.threshold import limit as limit_of
 
@@ -23,6 +23,8 @@ FINENESS = 24, 12, 6, 3, 2, 1
 """How many contexts are told apart in a column that is a number, at most."""
 LEAST_ROWS = 8
 """Of a context, on average: with fewer, contexts are told apart less finely."""
+CONTEXTS = 64
+"""That are told apart at most, however many columns and rows: learning takes their number cubed."""
 PIECES = 2
 """A single stay in one context is cut into so many, to see how it wanders there."""
 STEP = 1e-3
@@ -93,8 +95,6 @@ class Contexts:
             raise ValueError(f"contexts of {len(self.columns)} columns are needed, one a row")
         rows, seen = np.concatenate(chunks), np.concatenate(contexts)
         steps = resolution(rows)
-        if np.isnan(steps).any():
-            raise Stuck([int(feature) for feature in np.flatnonzero(np.isnan(steps))])
         used, cells = _cells(seen, self.columns)
         knots, means = (
             np.stack([of[cells == cell].mean(axis=0) for cell in range(cells.max() + 1)]) for of in (seen, rows)
@@ -119,12 +119,17 @@ class Contexts:
         return limit_of(self, [rows[of] for of in parts], [seen[of] for of in parts])
 
 
+def varying(seen: Floats) -> list[int]:
+    """Columns of contexts [n, c] that are worth learning with: what was the same all the time tells nothing."""
+    return [int(i) for i in np.flatnonzero(np.ptp(seen, axis=0))] if len(seen) else []
+
+
 def _cells(seen: Floats, columns: Sequence[Column]) -> tuple[tuple[int, ...], Numbers]:
     """Of contexts [n, c]: which columns are used, and the number [n] of each row's context, as fine as rows allow."""
     for knots in FINENESS:
         grid = _grid(seen, columns, knots)
         cells = np.asarray(np.unique(grid, axis=0, return_inverse=True)[1].ravel(), np.intp)
-        if (cells.max() + 1) * LEAST_ROWS <= len(seen):
+        if cells.max() + 1 <= min(len(seen) // LEAST_ROWS, CONTEXTS):
             break
     merged = (np.ptp(grid, axis=0) == 0) & (np.ptp(seen, axis=0) > 0)
     return tuple(int(i) for i in np.flatnonzero(~merged)), cells

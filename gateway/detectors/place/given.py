@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.detectors.place.normal import BETWEEN, Floats, Normal, fit
+from gateway.detectors.place.normal import BETWEEN, Floats, Normal, fit, resolution
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ def given(chunks: Sequence[Floats], contexts: Sequence[Floats] | None = None) ->
     """A Fit whose contexts are what the others say. Raises ValueError where there are none, Stuck and TooFew."""
     if contexts is None:
         raise ValueError("what is given is missing")
-    rows = [np.concatenate(pair, axis=1) for pair in zip(chunks, contexts, strict=True)]
-    return Given.of(fit(rows), chunks[0].shape[1])
+    rows, own = [np.concatenate(pair, axis=1) for pair in zip(chunks, contexts, strict=True)], chunks[0].shape[1]
+    resolution(np.concatenate(chunks))
+    return Given.of(fit(rows), own)
 
 
 def restored(base: dict[str, object], **rest: Floats) -> Given:

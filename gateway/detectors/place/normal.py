@@ -12,6 +12,7 @@ degrees of freedom as are behind its own mixture of the two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -25,12 +26,15 @@ Floats = NDArray[np.float64]
 CHUNKS = 8
 BETWEEN = 4.0
 """How much wider than seen in eight chunks the chunks to come may lie: four times in variance, twice in spread."""
+STILL, AT_ZERO = 0.02, 1e-3
+"""Of a feature that never changed nothing tells how much is little: so much of its value, and no less than the second,
+is one step. What moves by several is news; a last digit that flickers is none."""
 RANK = 1e-9
 """Least eigenvalue of a correlation matrix: below it features that say the same would count as measurements."""
 
 
 class Stuck(ValueError):  # noqa: N818 - says what the channels are
-    """Features that never changed while they were learned; `features` has their numbers."""
+    """None of the features changed while they were learned: a sensor that is dead. `features` has their numbers."""
 
     def __init__(self, features: Sequence[int], names: Sequence[str] = ()) -> None:
         said = ", ".join(names[feature] if names else str(feature) for feature in features)
@@ -106,6 +110,12 @@ class Normal:
         """Of rows [n, p]: [n]."""
         return self.error(rows - self.mean)
 
+    def density(self, away: Floats) -> Floats:
+        """Of distances from the mean [..., p]: ln of their density [...], each component a Student's t."""
+        each = [math.lgamma((n + 1) / 2) - math.lgamma(n / 2) - math.log(n * math.pi) / 2 for n in self.freedom]
+        size = float(np.linalg.slogdet(self.whitening)[1])
+        return np.asarray(sum(each) + size - self.surprise(away).sum(axis=-1) / 2)
+
 
 class Known(Protocol):
     """What was learned, whatever the context: `Normal` itself where there is none."""
@@ -137,9 +147,6 @@ def fit(chunks: Sequence[Floats], contexts: Sequence[Floats] | None = None) -> N
         raise TooFew(f"{len(chunks)} chunks of {[len(chunk) for chunk in chunks]} rows")
     together = np.concatenate(chunks)
     steps = resolution(together)
-    stuck = np.flatnonzero(np.isnan(steps))
-    if len(stuck):
-        raise Stuck([int(feature) for feature in stuck])
     means = np.stack([chunk.mean(axis=0) for chunk in chunks])
     products = sum((chunk - mean).T @ (chunk - mean) for chunk, mean in zip(chunks, means, strict=True))
     freedom, weight = len(together) - len(chunks), len(steps) + 1
@@ -150,17 +157,29 @@ def fit(chunks: Sequence[Floats], contexts: Sequence[Floats] | None = None) -> N
 
 
 def resolution(rows: Floats) -> Floats:
-    """Of each feature of rows [n, p] the least step that it took [p]: what it is rounded to; NaN: never changed.
+    """Of each feature of rows [n, p] the least step that it took [p]: what it is rounded to.
 
-    A value rounded to steps of q has an error of variance q²/12, which no number of rows takes away.
+    A value rounded to steps of q has an error of variance q²/12, which no number of rows takes away. Where it never
+    changed, q is what STILL and AT_ZERO say. Raises Stuck where none did.
     """
-    found = np.full(rows.shape[1], np.nan)
+    found = np.empty(rows.shape[1])
     for feature, column in enumerate(rows.T):
-        steps = np.diff(np.unique(column))
-        steps = steps[steps > 1e-9 * np.abs(column).max(initial=0.0)]
-        if len(steps):
-            found[feature] = steps.min()
+        steps = _steps(column)
+        found[feature] = steps.min() if len(steps) else max(STILL * float(np.abs(column).max(initial=0.0)), AT_ZERO)
+    if len(still(rows)) == len(found):
+        raise Stuck(still(rows))
     return found
+
+
+def still(rows: Floats) -> list[int]:
+    """Features of rows [n, p] that never changed."""
+    return [feature for feature, column in enumerate(rows.T) if not len(_steps(column))]
+
+
+def _steps(column: Floats) -> Floats:
+    """Between the values of a column [n] in their order: those that are more than rounding of the machine."""
+    steps = np.diff(np.unique(column))
+    return np.asarray(steps[steps > 1e-9 * np.abs(column).max(initial=0.0)])
 
 
 def cut(rows: int, chunks: int = CHUNKS) -> list[slice]:

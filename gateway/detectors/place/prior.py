@@ -12,12 +12,13 @@ merge theirs in any order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gateway.detectors.place import Place
+from gateway.detectors.place.form import Form
 from gateway.detectors.place.line import Line, Lined
 from gateway.detectors.place.memory import Memory
 from gateway.detectors.place.moments import Moments, Squares
@@ -46,11 +47,13 @@ class Prior:
     limits: Moments
     """Of the places' thresholds: loc for chunks of one row, and s [2]."""
     rows: int = 0
+    form: Form = field(default_factory=Form)
+    """Of what all places' rows are."""
 
     @classmethod
     def of(
         cls, names: Sequence[str], chunks: Sequence[Floats], contexts: Sequence[Floats] | None = None,
-        context_names: Sequence[str] = (), limit: Limit | None = None,
+        context_names: Sequence[str] = (), limit: Limit | None = None, form: Form | None = None,
     ) -> Prior:  # fmt: skip
         """A fleet of one place that saw these chunks [n, p] in contexts [n, c]; one row alone tells of the mean.
 
@@ -71,18 +74,28 @@ class Prior:
         rows = len(away) if sizes.count else 0
         return cls(
             (*context_names, *names), len(context_names), Moments.of(means.mean(axis=0)), within, between,
-            sizes, limits, rows,
+            sizes, limits, rows, form or Form(),
         )  # fmt: skip
 
     def merge(self, other: Prior) -> Prior:
         """Both fleets in one. Raises ValueError where features or contexts are others."""
-        if (self.names, self.contexts) != (other.names, other.contexts):
-            raise ValueError(f"a fleet of {', '.join(self.names)} and one of {', '.join(other.names)}")
+        if why := other.unfit(self.form, self.names[self.contexts :], self.names[: self.contexts]):
+            raise ValueError(why)
         return Prior(
             self.names, self.contexts, self.means.merge(other.means), self.within.merge(other.within),
             self.between.merge(other.between), self.sizes.merge(other.sizes), self.limits.merge(other.limits),
-            self.rows + other.rows,
+            self.rows + other.rows, self.form.known_with(other.form),
         )  # fmt: skip
+
+    def unfit(self, form: Form, names: Sequence[str], context_names: Sequence[str] = ()) -> str:
+        """Why it is no prior of rows of that form, with features of those names, in that context; "" if it is."""
+        if why := self.form.unlike(form):
+            return f"a fleet of {why}"
+        ours, theirs = (self.names[: self.contexts], self.names[self.contexts :]), (tuple(context_names), tuple(names))
+        for what, its, wanted in zip(("the context ", ""), ours, theirs, strict=True):
+            if its != wanted:
+                return f"a fleet of {what}{', '.join(its) or 'none'}, not {', '.join(wanted) or 'none'}"
+        return ""
 
     def expected(self) -> Known:
         """What to expect of a place not seen. Raises TooFew for a fleet that does not know how places differ."""
@@ -145,7 +158,7 @@ class Prior:
         """As bytes, for another gateway."""
         parts = {name: getattr(self, name).plain() for name in ("means", "within", "between", "sizes", "limits")}
         about = {"prior": VERSION, "names": list(self.names), "contexts": self.contexts, "rows": self.rows}
-        return packed({**about, **parts})
+        return packed({**about, "form": self.form.plain(), **parts})
 
     @classmethod
     def load(cls, state: bytes) -> Prior:
@@ -158,7 +171,7 @@ class Prior:
                 plain[name] = Squares(**plain[name])
             for name in ("means", "sizes", "limits"):
                 plain[name] = Moments(**plain[name])
-            return cls(**{**plain, "names": tuple(plain["names"])})
+            return cls(**{**plain, "names": tuple(plain["names"]), "form": Form(**plain["form"])})
         except (KeyError, TypeError) as error:
             raise StateRefused(f"not a prior: {error}") from error
 
@@ -194,14 +207,15 @@ class Prior:
 
 
 def watch(place: Place, prior: Prior) -> None:
-    """Lets a place watch from its first row on, by the fleet alone; `commission` it once it has rows of its own.
+    """Lets a place watch from its first row on, by the fleet alone; `commission` it once it has rows of its own. It
+    follows nothing until then: where it lies is so uncertain that it would walk to whatever is there, a fault as well.
 
     Raises TooFew for a fleet that does not know how places differ.
     """
     known = prior.expected()
     place.acknowledge()
     place.how, place.known, place.limit = prior, known, prior.limit([])
-    place.memory = Memory.of(known.at(), place.settings)
+    place.memory = Memory.of(known.at(), replace(place.settings, follow=0.0))
     place.sensitivity(place.settings.events)
 
 

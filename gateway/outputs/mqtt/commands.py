@@ -18,7 +18,9 @@ WAITING = 64  # commands that may wait for the one before them
 
 
 class Request(BaseModel):
-    """What a client publishes on the commands topic. `until` goes with "shelve"."""
+    """What a client publishes on the commands topic. `until` goes with "shelve"; `learn` with "acknowledge": what is
+    there now is normal from now on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -30,11 +32,12 @@ class Request(BaseModel):
     event: Annotated[int, Field(ge=0, lt=2**63)] = 0
     comment: Annotated[str, StringConstraints(max_length=1000)] = ""
     until: AwareDatetime | None = None
+    learn: bool = False
 
     def command(self, origin: str) -> Command:
         """As the gateway understands it."""
         until_ms = int(self.until.timestamp() * 1000) if self.until else 0
-        return Command(self.kind, self.actor, origin, self.alarm, self.event, self.comment, until_ms)
+        return Command(self.kind, self.actor, origin, self.alarm, self.event, self.comment, until_ms, self.learn)
 
 
 def read_request(payload: bytes) -> Request:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
+from gateway.training.dataset.clocks import in_steps, must_not_tell_the_time
 from gateway.training.dataset.manifest import (
     MANIFEST,
     VERSION,
@@ -52,6 +53,7 @@ __all__ = [
 _VALUES, _CONTEXT, _AT = "values", "context", "at_s"
 _DTYPES = {"samples": ("int16", "float32"), "features": ("int32", "int16"), "values": ("float32", "int16")}
 _HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_RATE_TOLERANCE, _RATE_ROWS = 1.5, 32
 _FULL_SCALE = np.iinfo(np.int16)
 
 
@@ -90,7 +92,9 @@ class Recording:
                 arrays = dict(archive)
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
             raise DatasetBroken(file, f"not an .npz of plain arrays: {error}") from error
-        return _checked(file, self.run, arrays)
+        rows = _checked(file, self.run, arrays)
+        counters = [at for at, channel in enumerate(self.run.channels) if channel.counter]
+        return replace(rows, values=in_steps(rows.values, counters, self.run.breaks)) if counters else rows
 
     def rows(self) -> int:
         """How many rows it has; only the head of the file is read. Raises DatasetBroken."""
@@ -219,6 +223,7 @@ class Writer:
         if at_s is not None:
             arrays[_AT] = np.asarray(at_s, np.float64)
         _checked(file, run, arrays)
+        must_not_tell_the_time(file, run, array, None)  # of a great number a float32 holds no small steps
         data = _archive(arrays)
         file.write_bytes(data)
         run = run.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
@@ -237,6 +242,11 @@ class Writer:
         fresh.write_text(text + "\n", encoding="utf-8")
         fresh.replace(file)
         return Dataset(self._folder, manifest)
+
+    @property
+    def folder(self) -> Path:
+        """Where it writes."""
+        return self._folder
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -266,7 +276,9 @@ def _checked(file: Path, run: Run, arrays: dict[str, NDArray[Any]]) -> Rows:
     n = len(values)
     if run.breaks and run.breaks[-1] >= n:
         raise DatasetBroken(file, f"breaks: row {run.breaks[-1]} of {n}")
-    return Rows(values, _times(file, run, arrays.get(_AT), n), _context(file, run, arrays.get(_CONTEXT), n))
+    rows = Rows(values, _times(file, run, arrays.get(_AT), n), _context(file, run, arrays.get(_CONTEXT), n))
+    must_not_tell_the_time(file, run, values, rows.context)
+    return rows
 
 
 def _times(file: Path, run: Run, at_s: NDArray[Any] | None, n: int) -> NDArray[np.float64]:
@@ -278,7 +290,24 @@ def _times(file: Path, run: Run, at_s: NDArray[Any] | None, n: int) -> NDArray[n
     falls = np.flatnonzero(np.diff(at_s) < 0)
     if len(falls):
         raise DatasetBroken(file, f"at_s: row {falls[0] + 1} is before the row above it")
+    _rate_fits(file, run, at_s)
     return cast(NDArray[np.float64], at_s)
+
+
+def _rate_fits(file: Path, run: Run, at_s: NDArray[np.float64]) -> None:
+    """Raises DatasetBroken where rows come at quite another rate than rate_hz, whichever way it is counted: by the
+    usual step, or on average, with and without the pauses. Clocks are coarse, and rows come in packets.
+    """
+    steps = np.diff(at_s)
+    inside = np.delete(steps, np.array(run.breaks, np.intp) - 1)
+    if len(inside) < _RATE_ROWS:
+        return
+    counted = [step for step in (np.median(inside), inside.mean(), steps.mean()) if step > 0]
+    if not counted:
+        raise DatasetBroken(file, "at_s: all rows are at one time")
+    ratios = [max(step * run.rate_hz, 1 / (step * run.rate_hz)) for step in counted]
+    if min(ratios) > _RATE_TOLERANCE:
+        raise DatasetBroken(file, f"at_s: {1 / counted[0]:.4g} rows a second, where rate_hz is {run.rate_hz:g}")
 
 
 def _context(file: Path, run: Run, context: NDArray[Any] | None, n: int) -> NDArray[np.float32] | None:

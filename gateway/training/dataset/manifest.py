@@ -36,11 +36,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Column = TypeVar("Column", "Channel", "ContextChannel")
 
 NEVER_CONTEXT = {
-    "anomaly", "elapsed", "elapsed_s", "fault", "index", "label", "row", "t", "t_ms", "t_s", "time", "time_s",
-    "timestamp",
+    "anomaly", "date", "datetime", "elapsed", "elapsed_s", "fault", "index", "label", "row", "row_number", "seconds",
+    "t", "t_ms", "t_s", "time", "time_ms", "time_s", "timestamp",
 }  # fmt: skip
 """Names of what no detector may be told: labels, and how long a recording has been going on."""
-_TIMES_OF_DAY = {"hour", "hour_of_day", "time_of_day", "day_of_week", "weekday"}
+NEVER_CHANNEL = NEVER_CONTEXT - {"t"}  # which may be a temperature
+TIMES_OF_DAY = {"hour", "hour_of_day", "time_of_day", "day_of_week", "weekday"}
 _SLOW_HZ = 1.0  # a sensor of temperature or the like; what is faster hears a machine, which does not know the hour
 
 
@@ -58,11 +59,23 @@ class _Strict(BaseModel):
 
 
 class Channel(_Strict):
-    """One column of `values`. `per_unit`: how many steps of a 16-bit sample are one `unit`; kind "samples" needs it."""
+    """One column of `values`. `per_unit`: how many steps of a 16-bit sample are one `unit`; kind "samples" needs it.
+
+    `counter`: a meter that only rises, such as one of energy. It is read as its steps from row to row: how far it has
+    come would tell a detector how long the recording has been going on. Of kind "values" only.
+    """
 
     name: Name
     unit: Text = ""
     per_unit: Positive | None = None
+    counter: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _is_measured(cls, name: str) -> str:
+        if name.lower() in NEVER_CHANNEL:
+            raise ValueError(f"{name!r} is no channel: a detector must see neither labels nor elapsed time")
+        return name
 
 
 class ContextChannel(_Strict):
@@ -171,6 +184,8 @@ class Run(_Strict):
             raise ValueError(f"feature_set and samples belong to kind 'features', not to {self.kind!r}")
         if self.kind == "samples" and any(c.per_unit is None for c in self.channels):
             raise ValueError("channels: kind 'samples' needs the per_unit of each, 16-bit steps per unit")
+        if self.kind != "values" and any(c.counter for c in self.channels):
+            raise ValueError(f"channels: a counter is of kind 'values', not of {self.kind!r}")
         if self.kind != "values" and len(self.channels) > 9:
             raise ValueError(f"channels: a node's sensor has 9 at most, not {len(self.channels)}")
         return self
@@ -179,7 +194,7 @@ class Run(_Strict):
     def _only_slow_sensors_know_the_hour(self) -> Run:
         slow = self.kind == "values" or self.feature_set == feature_sets.SLOW or self.rate_hz < _SLOW_HZ
         for channel in self.context:
-            if channel.name.lower() in _TIMES_OF_DAY and not slow:
+            if channel.name.lower() in TIMES_OF_DAY and not slow:
                 raise ValueError(f"context: {channel.name!r} is for slow sensors only, not for {self.kind}")
         return self
 
@@ -223,4 +238,7 @@ class Manifest(_Strict):
 
 def faults_of(error: ValidationError) -> str:
     """Every fault, each behind the path of its key: "runs.2.rate_hz: …"."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'dataset'}: {e['msg']}" for e in error.errors())
+    return "; ".join(
+        ": ".join([*filter(None, [".".join(map(str, e["loc"]))]), e["msg"].removeprefix("Value error, ")])
+        for e in error.errors()
+    )

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from gateway.detectors.feature_sets import INVARIANT, SLOW, STATISTICS
+from gateway.detectors.feature_sets import INVARIANT, PRINCIPAL, SLOW, STATISTICS
 from gateway.training.features.fixed import Integers, root
 from gateway.training.features.invariant import invariant as _invariant
+from gateway.training.features.principal import principal as _principal
 from gateway.training.features.slow import slow as _slow
 
 STUCK = 4  # "why" codes of the sensor faults that samples can show
@@ -45,10 +46,12 @@ def statistics(samples: Samples) -> Features:
     return compute(STATISTICS, _checked(samples))
 
 
-def sensor_fault(samples: Samples) -> int:
-    """0, or the "why" code of the sensor fault that `samples` (n, channels) show; stuck goes before saturated."""
+def sensor_fault(feature_set: int, samples: Samples) -> int:
+    """0, or the "why" code of the sensor fault that `samples` (n, channels) show; stuck goes before saturated. Slow
+    readings may stand still.
+    """
     x = _checked(samples)
-    if np.any(np.all(x == x[0], axis=0)):
+    if feature_set != SLOW and np.any(np.all(x == x[0], axis=0)):
         return STUCK
     at_limit = np.count_nonzero((x == 32767) | (x == -32768), axis=0)
     return SATURATED if np.any(32 * at_limit >= x.shape[0]) else 0
@@ -64,7 +67,12 @@ def _statistics(x: Integers) -> Integers:
 
 
 _AT_ONCE = 256  # windows, which bounds the memory
-_SETS: dict[int, Callable[[Integers], Integers]] = {STATISTICS: _statistics, INVARIANT: _invariant, SLOW: _slow}
+_SETS: dict[int, Callable[[Integers], Integers]] = {
+    STATISTICS: _statistics,
+    INVARIANT: _invariant,
+    SLOW: _slow,
+    PRINCIPAL: _principal,
+}
 
 
 def _checked(samples: Samples) -> Samples:

@@ -11,26 +11,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from gateway.training.features.fixed import FFT_SIZES, ONE, Integers, bit_length, fft, log2, root
-
-AXES = 3
-"""Axes of a group: one sensor that measures in space."""
+from gateway.training.features.directions import centred, directions, groups
+from gateway.training.features.fixed import FFT_SIZES, Integers, bit_length, fft, log2
 
 _BAND_EDGES = {32: (1, 2, 3, 4, 5, 7, 9, 12, 17), 64: (1, 2, 3, 4, 6, 9, 14, 21, 33)}
-_BAND_SHIFT, _FLOOR_SHIFT, _SAMPLE_BITS, _TRACE_BITS, _SQUARE_BITS = 6, 20, 20, 30, 26
-_ROOT_FLOOR = 4
+_BAND_SHIFT, _FLOOR_SHIFT, _SAMPLE_BITS, _SQUARE_BITS = 6, 20, 20, 26
 
 
 def invariant(windows: Integers) -> Integers:
     """`windows` has shape (windows, n, channels), n in 32..1024; the result (windows, features) is in octaves/4096."""
-    groups = [_group(windows[:, :, first : first + AXES]) for first in range(0, windows.shape[2], AXES)]
-    return np.concatenate(groups, axis=1)
+    return np.concatenate([_group(samples) for samples in groups(windows)], axis=1)
 
 
 def _group(samples: Integers) -> Integers:
     """Features (windows, axes + 13) of up to three axes that belong together."""
     n = samples.shape[1]
-    x = _centred(samples)
+    x = centred(samples)
     square = (x * x).sum(axis=2)
     energy, largest = square.sum(axis=1), square.max(axis=1)
     change = (np.diff(x, axis=1) ** 2).sum(axis=(1, 2))
@@ -41,51 +37,7 @@ def _group(samples: Integers) -> Integers:
         (log2(change + 1) - log_energy) >> 1,
     ]
     total = (log_energy - log_n) >> 1
-    return np.column_stack([_directions(x, energy, log_n), *shape, _spectrum(x, largest), total])
-
-
-def _centred(samples: Integers) -> Integers:
-    """Samples less their mean, in sixteenths; halves are rounded away from zero."""
-    n = samples.shape[1]
-    total = samples.sum(axis=1, keepdims=True)
-    mean = np.sign(total) * ((16 * np.abs(total) + n // 2) // n)
-    return np.asarray(16 * samples - mean)
-
-
-def _directions(x: Integers, energy: Integers, log_n: Integers) -> Integers:
-    """Half the logarithms of the eigenvalues of the products' matrix, the largest first."""
-    axes = x.shape[2]
-    shift = np.maximum(bit_length(energy) - _TRACE_BITS, 0)
-    products = np.zeros((len(x), AXES, AXES), np.int64)
-    products[:, :axes, :axes] = np.einsum("wna,wnb->wab", x, x)
-    size = np.abs(products) >> shift[:, None, None]
-    m = np.where(products < 0, -size, size).astype(np.int64)
-    a, b, c = m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]
-    ab, ac, bc = m[:, 1, 0], m[:, 2, 0], m[:, 2, 1]
-    without_a = b * c - bc * bc
-    e1, e2 = a + b + c, without_a + (a * c - ac * ac) + (a * b - ab * ab)
-    e3 = _product(without_a, a) - _product(ab * c - bc * ac, ab) + _product(ab * bc - b * ac, ac)
-    reach = root(e1 * e1 - 3 * e2)
-    first, second = np.maximum(e1 - reach, 0) // 3, (e1 + reach) // 3
-
-    def between(low: Integers, high: Integers, negative: bool) -> Integers:
-        high = high + 1
-        while np.any(high - low > 1):
-            middle = (low + high) // 2
-            value = _product(np.asarray((middle - e1) * middle + e2), np.asarray(middle)) - e3
-            below = ((value[0] + (value[1] >> 32)) < 0) == negative
-            undecided = high - low > 1
-            low, high = np.where(undecided & below, middle, low), np.where(undecided & ~below, middle, high)
-        return low
-
-    roots = [between(second, e1, True), between(first, second, False), between(np.zeros_like(first), first, True)]
-    return np.stack([(log2(r + _ROOT_FLOOR) + shift * ONE - log_n) >> 1 for r in roots[:axes]], axis=1)
-
-
-def _product(x: Integers, factor: Integers) -> Integers:
-    """The product, which 64 bits do not hold, as two rows: multiples of 2^32, and of 1."""
-    low = (x & 0xFFFFFFFF) * factor
-    return np.stack([(x >> 32) * factor + (low >> 32), low & 0xFFFFFFFF])
+    return np.column_stack([directions(x), *shape, _spectrum(x, largest), total])
 
 
 def _kurtosis(square: Integers, largest: Integers, log_n: Integers) -> Integers:

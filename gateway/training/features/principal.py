@@ -1,42 +1,35 @@
-"""Energies along the principal directions of a vibration and of its change, for whoever has the raw samples.
+"""Feature set 5, energies in the principal directions of a vibration and how fast it changes there: the Python
+reference of `nodes/wire/SPEC.md`.
 
-Of each sensor with three axes, for its samples less their mean and for the differences of neighbouring ones: half the
-binary logarithms of the eigenvalues of the covariance, the largest first. Six numbers, which no mounting changes.
-Differences weigh high frequencies by their square, so that the six together are a spectrum in two bands with
-directions. Levels are not in it. A rate gyroscope on a shaft and gravity that leaks into an accelerometer fill the
-first one or two directions only, and leave the others to what matters.
+Of each sensor, which three channels are, the energies of its samples less their mean, and how much larger those of the
+differences of neighbouring samples are. Two numbers an axis, which no mounting changes. Differences weigh high
+frequencies by their square, so that together they are a spectrum in two bands with directions; and relative to the
+energies they move for another reason than these, as a learner needs them that judges each feature alone. Levels are not
+in it. A rate gyroscope on a shaft and gravity that leaks into an accelerometer fill the first one or two directions,
+and leave the others to what matters.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-AXES = 3
-ROUNDING = 1 / 12
-"""Variance of a sample for having been rounded to a whole step."""
+from gateway.training.features.directions import centred, directions, groups
+from gateway.training.features.fixed import Integers
 
 
-def principal(windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
-    """`windows` (windows, n, channels), n at least 3; the result (windows, 2 * channels) is in octaves of a step.
-
-    Three channels at a time are one sensor: its features are its energies, then those of its change.
+def principal(windows: Integers) -> Integers:
+    """`windows` has shape (windows, n, channels), n in 32..1024; the result (windows, 2 * channels) is in octaves/4096,
+    energies of a sixteenth of the sample unit.
     """
-    x = windows.astype(np.float64)
-    groups = [x[:, :, first : first + AXES] for first in range(0, x.shape[2], AXES)]
-    return np.concatenate([_energies(part) for group in groups for part in (group, np.diff(group, axis=1))], axis=1)
+    return np.concatenate([_group(samples) for samples in groups(windows)], axis=1)
 
 
-def names(channels: int) -> tuple[str, ...]:
-    """What each feature is called, for so many channels."""
-    found: list[str] = []
-    for first in range(0, channels, AXES):
-        axes, sensor = min(AXES, channels - first), first // AXES + 1
-        found += [f"{what} {axis} of sensor {sensor}" for what in ("energy", "change") for axis in range(1, axes + 1)]
-    return tuple(found)
+def _group(samples: Integers) -> Integers:
+    """Features (windows, 2 * axes) of up to three axes that belong together."""
+    energies = _energies(centred(samples))
+    return np.concatenate([energies, _energies(16 * np.diff(samples, axis=1)) - energies], axis=1)
 
 
-def _energies(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    x = x - x.mean(axis=1, keepdims=True)
-    values = np.linalg.eigvalsh(np.einsum("wna,wnb->wab", x, x) / x.shape[1])[:, ::-1]
-    return np.asarray(np.log2(np.maximum(values, 0) + ROUNDING) / 2)
+def _energies(x: Integers) -> Integers:
+    """Beside what was there, that of rounding to a whole step: a twelfth of its square."""
+    return directions(x, 16 * 16 * x.shape[1] // 12)

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gateway.training.dataset import Channel, ContextChannel, Label, Run, Writer, fitting_per_unit
-from gateway.training.dataset.manifest import faults_of
+from gateway.training.dataset.manifest import SAMPLES_MIN, faults_of
 
 NORMAL, FAULT = "normal", "fault"
 """Labels of rows that a recording marks with 0 and with another number."""
 
 _SAMPLED_HZ = 10.0
+_CHANNELS = 9
 _DELIMITERS = ",;\t|"
-_LEARN_ROWS = 240  # readings, or windows of a second
+_LEARN_SAMPLED_S, _LEARN_SLOW_S = 240.0, 7 * 86_400.0  # windows of a second; rooms and processes know days and weeks
 
 
 class ImportRefused(ValueError):  # noqa: N818 - says what the recording is
@@ -46,10 +47,11 @@ class Wanted:
 
     `channels`: columns, or numbers of a sound's channels from 1 (default: all); `units`: one for all, or one each;
     `per_unit`: 16-bit steps per unit (default: as fits the values); `kind`: default "samples" from 10 Hz on;
-    `commission_s`: default a quarter of the run, at most 240 readings or seconds; `gap_s`: a longer pause is a break
+    `commission_s`: default a quarter of the run, at most 240 s of samples or a week; `gap_s`: a longer pause is a break
     (default: ten rows); `normal`: labels that are no faults; `labels`: a file of intervals; `whole`: the label of the
-    whole recording; `clips`: at most so many of each label; `time_unit`: s, ms, us, iso, clock (HH:MM:SS), or the form
-    of a date as `strptime` takes it; `skip_incomplete`: leave out rows in which a number is missing.
+    whole recording; `hour`: the time of day is a context; `counters`: channels that are meters (manifest.Channel);
+    `clips`: at most so many of each label; `time_unit`: s, ms, us, iso, clock (HH:MM:SS), or the form of a date as
+    `strptime` takes it; `skip_incomplete`: leave out rows in which a number is missing.
     """
 
     node: str = ""
@@ -62,6 +64,8 @@ class Wanted:
     per_unit: float | None = None
     rate_hz: float | None = None
     context: tuple[str, ...] = ()
+    hour: bool = False
+    counters: tuple[str, ...] = ()
     time: str | None = None
     time_unit: str = "s"
     label: str | None = None
@@ -106,10 +110,27 @@ def take_over(form: str, sources: Sequence[Path], wanted: Wanted, out: Writer) -
     from; the others go on from it. Raises ImportRefused, DatasetBroken.
     """
     module = cast(Format, importlib.import_module(f"{__name__}.{form}"))
+    taken: set[str] = set()
     for source in sources:
         for piece in module.pieces(source, wanted):
-            run = _going_on(piece.run, out.runs, wanted)
-            yield out.add(run, piece.values, at_s=piece.at_s, context=piece.context)
+            _must_move(source, piece)
+            run = _called_differently(piece.run, source, wanted) if piece.run.file in taken else piece.run
+            run = _going_on(run, out.runs, wanted)
+            added = out.add(run, piece.values, at_s=piece.at_s, context=piece.context)
+            again = [r.name for r in out.runs if r.sha256 == added.sha256 and r.file != added.file]
+            if run.file != piece.run.file and again:
+                (out.folder / added.file).unlink()
+                raise ImportRefused(source, f"run {again[0]} is the same recording")
+            taken.add(added.file)
+            yield added
+
+
+def _called_differently(run: Run, source: Path, wanted: Wanted) -> Run:
+    """A file that is called as one of another folder has that folder's name before its own; it is no run of the same
+    session, unless the person says so.
+    """
+    name = _plain(f"{source.resolve().parent.name}-{run.name}")
+    return named(run.model_copy(update={} if wanted.session else {"session": name[:64]}), name)
 
 
 def _going_on(run: Run, before: Sequence[Run], wanted: Wanted) -> Run:
@@ -141,8 +162,12 @@ def make_run(file: Path, wanted: Wanted, values: NDArray[Any], channels: Sequenc
     if len(units) != len(channels):
         raise ImportRefused(file, f"{len(units)} units for {len(channels)} channels")
     per_unit = wanted.per_unit or (1.0 if values.dtype == np.int16 else fitting_per_unit(values))
-    stem = re.sub(r"[^A-Za-z0-9_@+-]", "_", file.name.split(".")[0]) or "run"
-    most_s = _LEARN_ROWS / (1.0 if kind == "samples" else rate_hz)
+    if kind == "samples" and len(channels) > _CHANNELS:
+        raise ImportRefused(
+            file, f"{len(channels)} channels of samples, where a node has {_CHANNELS}: --channels, or --kind values"
+        )
+    stem = _plain(file.name.split(".")[0])
+    most_s = _LEARN_SAMPLED_S if kind == "samples" else _LEARN_SLOW_S
     fields: dict[str, Any] = {
         "file": f"{stem}.npz",
         "node": wanted.node or stem,
@@ -156,11 +181,27 @@ def make_run(file: Path, wanted: Wanted, values: NDArray[Any], channels: Sequenc
     try:
         fields["context"] = tuple(ContextChannel(name=name) for name in wanted.context)
         fields["channels"] = tuple(
-            Channel(name=n, unit=u, per_unit=scale) for n, u in zip(channels, units, strict=True)
+            Channel(name=n, unit=u, per_unit=scale, counter=n in wanted.counters)
+            for n, u in zip(channels, units, strict=True)
         )
         return Run(**(fields | about))
     except ValidationError as error:
         raise ImportRefused(file, faults_of(error)) from error
+
+
+def _must_move(source: Path, piece: Piece) -> None:
+    """Raises ImportRefused for samples of which nothing could be judged."""
+    run, values = piece.run, piece.values
+    if run.kind != "samples" or len(values) < SAMPLES_MIN or source.is_dir():
+        return
+    if still := [c.name for c, spread in zip(run.channels, np.ptp(values, axis=0), strict=True) if not spread]:
+        why = "never changes, as of a sensor that is stuck: --channels leaves it out"
+        raise ImportRefused(source, f"channel {', '.join(still)} {why}")
+
+
+def _plain(text: str) -> str:
+    """As a name of a run may be."""
+    return re.sub(r"[^A-Za-z0-9_@+-]", "_", text)[:120] or "run"
 
 
 def labels_wanted(source: Path, wanted: Wanted, begin_s: float, end_s: float) -> tuple[Label, ...]:

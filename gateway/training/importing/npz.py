@@ -1,4 +1,4 @@
-"""NPZ: an array [rows, channels], or [recordings, rows, channels] with a break after each recording."""
+"""NPZ, or one array as NPY: [rows], [rows, channels], or [recordings, rows, channels] with a break after each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gateway.training.importing import ImportRefused, Piece, Wanted, labels_want
 
 _RATES = ("rate_hz", "fs_hz", "fs")
 _TIMES = "at_s"
+_ONE = "values"  # what a single array is called
 
 
 def pieces(source: Path, wanted: Wanted) -> Iterator[Piece]:
@@ -46,23 +47,28 @@ def pieces(source: Path, wanted: Wanted) -> Iterator[Piece]:
 
 def _read(file: Path) -> dict[str, NDArray[Any]]:
     try:
+        with file.open("rb") as opened:
+            single = opened.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+        if not single and not zipfile.is_zipfile(file):
+            raise ValueError("it begins like neither")
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ImportRefused(file, "not an .npz but a single array: numpy.savez writes one with a name")
+            return {_ONE: archive}
         with archive:
             return dict(archive)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, ImportRefused):
-            raise
-        raise ImportRefused(file, f"not an .npz of plain arrays: {error}") from error
+        raise ImportRefused(file, f"not an .npz of plain arrays, nor an .npy: {error}") from error
 
 
 def _values(file: Path, arrays: dict[str, NDArray[Any]], name: str | None) -> NDArray[Any]:
-    with_rows = [n for n, a in arrays.items() if a.dtype.kind in "fiu" and (a.ndim in (2, 3) or n == name) and a.size]
-    if name is not None and name not in with_rows:
+    numbers = [n for n, a in arrays.items() if a.dtype.kind in "fiu" and a.size > 1 and n not in (*_RATES, _TIMES)]
+    if name is not None and name not in numbers:
         raise ImportRefused(file, f"no array {name!r} with rows; there are {', '.join(arrays)}")
+    with_rows = [n for n in numbers if arrays[n].ndim in (2, 3)] or [n for n in numbers if arrays[n].ndim == 1]
     if name is None and len(with_rows) != 1:
-        raise ImportRefused(file, f"which array is meant? There are {', '.join(with_rows or arrays)}")
+        raise ImportRefused(
+            file, f"which array is meant? There are {', '.join(with_rows or arrays) or 'none'}; --array names it"
+        )
     values = arrays[name or with_rows[0]]
     if values.ndim not in (1, 2, 3):
         raise ImportRefused(file, f"{name} has {values.ndim} dimensions, where rows and channels are two")
@@ -86,7 +92,7 @@ def _times(file: Path, arrays: dict[str, NDArray[Any]], rows: int) -> NDArray[np
 def _rate(file: Path, arrays: dict[str, NDArray[Any]]) -> float:
     name = next((n for n in _RATES if n in arrays), None)
     if name is None:
-        raise ImportRefused(file, f"neither a rate is given, nor one of {', '.join(_RATES)} in it")
+        raise ImportRefused(file, f"neither a rate is given (--rate-hz), nor one of {', '.join(_RATES)} in it")
     told = arrays[name]
     if told.dtype.kind not in "fiu" or told.size != 1 or not (np.isfinite(told) & (told > 0)).all():
         raise ImportRefused(file, f"{name} is no rate")

@@ -1,4 +1,4 @@
-"""WAV: sound, or anything else that was sampled; PCM of 8, 16, 24 or 32 bits, or floats of 32."""
+"""WAV: sound, or anything else that was sampled; PCM of 8, 16, 24 or 32 bits, or floats of 32 or 64."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read(file: Path) -> tuple[NDArray[Any], float]:
         raise ImportRefused(file, f"cut short: {len(data) // (channels * width)} of {frames} samples")
     if not is_float:
         return _numbers(data, width).reshape(-1, channels), float(rate)
-    numbers = np.frombuffer(data, "<f4").astype(np.float32)
+    numbers = np.frombuffer(data, f"<f{width}").astype(np.float32)
     if not np.isfinite(numbers).all():
         raise ImportRefused(file, "its floats are not all numbers")
     return numbers.reshape(-1, channels), float(rate)
@@ -79,8 +79,8 @@ def _numbers(data: bytes, width: int) -> NDArray[Any]:
 
 
 def _plain(data: bytes) -> tuple[bytes, bool]:
-    """The same as `wave` reads it, and whether its 32 bits are floats: `wave` knows none, and the extensible way to say
-    a format, which recorders of many channels have, from Python 3.12 on only.
+    """The same as `wave` reads it, and whether its 32 or 64 bits are floats: `wave` knows none, and the extensible way
+    to say a format, which recorders of many channels have, from Python 3.12 on only.
     """
     at = 12
     while at + 8 <= len(data):
@@ -88,7 +88,7 @@ def _plain(data: bytes) -> tuple[bytes, bool]:
         if name == b"fmt " and size >= 16 and at + 8 + size <= len(data):
             form, bits, real = (int.from_bytes(data[at + i : at + i + 2], "little") for i in (8, 22, 32))
             form = real if form == _EXTENSIBLE and size >= 26 else form
-            if form == _PCM or (form == _FLOAT and bits == 32):
+            if form == _PCM or (form == _FLOAT and bits in (32, 64)):
                 return data[: at + 8] + struct.pack("<H", _PCM) + data[at + 10 :], form == _FLOAT
         at += 8 + size + size % 2
     return data, False

@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gateway.training.dataset import Recording
 from gateway.training.dataset.manifest import Run
 from gateway.training.judges import Seen
 from gateway.training.study import data, ramp
 from gateway.training.study.data import LEAST, Alter, Shown, Source, learned_s, seen
+from gateway.training.view import joined
 
 SAME, CHANGED, MOUNTING, DRIFT, RAMP = (
     "same session", "changed session", "changed mounting", "slow drift", "ramped fault",
@@ -174,7 +173,9 @@ def _drifting(
             shown.append(source.shown(r, own, data.drifting(learned, sd)))
         visits.append(Visit(tuple(shown)))
     what = f"+{data.DRIFT_SD:g} standard deviations" if source.slow else f"gain 1 to {data.DRIFT_GAIN}"
-    how = f"the training sessions once more, from what is learned to the end {what}; runs that go on, at that end"
+    first = visits[0].shown[0]
+    long = f"in the {len(first.windows) - first.learn} windows from what is learned to the end"
+    how = f"the training sessions once more, {what} {long}; runs that go on, at that end"
     return Condition(DRIFT + SIMULATED, how, tuple(visits))
 
 
@@ -195,7 +196,4 @@ def together(taught: Sequence[Shown], *, gateway: bool) -> Seen:
     for one in taught:
         rows, learn = (one.readings, one.readings_learn) if gateway else (one.windows, one.learn)
         parts.append(seen(rows, 0, learn))
-    ends = np.cumsum([0, *(len(part) for part in parts)])
-    breaks = tuple(int(at + gap) for part, at in zip(parts, ends[:-1], strict=True) for gap in part.breaks)
-    known = [part.context for part in parts if part.context is not None]
-    return Seen(np.concatenate([part.x for part in parts]), np.concatenate(known) if known else None, breaks)
+    return joined(parts)

@@ -11,24 +11,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.feature_sets import INVARIANT, SLOW, STATISTICS
+from gateway.detectors.feature_sets import SLOW, STATISTICS, usual
 from gateway.training import stream
 from gateway.training.dataset import Channel, Dataset, Recording, Rows, as_samples, fitting_per_unit
 from gateway.training.dataset.manifest import Run
-from gateway.training.evaluation import usual_samples
-from gateway.training.features import SATURATED
 from gateway.training.held_out import Unfit
 from gateway.training.judges import Seen
 from gateway.training.stream import Stream
+from gateway.training.view import OVERLAP, usual_hop, usual_samples
 
 FAST_HZ = 100.0
-"""From here on the invariant set is taken: below, a second's spectrum is noise, and sizes serve better."""
+"""From here on the usual set of vibration is taken: below, a node's learner is quieter with sizes."""
 SLOW_SAMPLES, SLOW_HOP = 32, 8
 LEAST = 140
 """Windows that a static model needs: three fifths to fit, a fifth to calibrate, a fifth to check. They may overlap."""
-LEAST_LEARNED = 24
-"""Windows that a node's learner needs."""
-OVERLAP = 4
 
 Floats = NDArray[np.float64]
 Alter = Callable[[Run, Rows], Rows]
@@ -93,9 +89,9 @@ class Source:
         self.slow = self.run.kind == "values"
         if len(self.run.channels) > 9:
             raise Unfit(f"{self.node}: {len(self.run.channels)} channels, where a node has 9 at most")
-        usual = INVARIANT if self.run.rate_hz >= FAST_HZ else STATISTICS
+        fast = self.run.rate_hz >= FAST_HZ
         own = SLOW if self.slow else self.run.feature_set
-        self.feature_set = own or feature_set or usual
+        self.feature_set = own or feature_set or (usual(len(self.run.channels)) if fast else STATISTICS)
         self.samples = SLOW_SAMPLES if self.slow else self.run.samples or usual_samples(self.recordings) or 0
         self.hop = self._hop()
         self._per_unit: tuple[float, ...] = ()
@@ -109,11 +105,7 @@ class Source:
             return SLOW_HOP
         if self.run.kind == "features":
             return 1
-        first = [r.run.commission_s * r.run.rate_hz for r in self.recordings if r.run.session == self.run.session]
-        hop = self.samples
-        while hop > self.samples // OVERLAP and (sum(first) - self.samples) / hop + 1 < LEAST_LEARNED:
-            hop //= 2
-        return hop
+        return usual_hop(self.recordings, self.samples, [r.run.commission_s for r in self.recordings])
 
     @property
     def dense_hop(self) -> int:
@@ -125,7 +117,6 @@ class Source:
         recording = next(r for r in self.recordings if r.name == shown.windows.name)
         if self.slow:
             rows = stream.of(self._sampled(recording), SLOW, self.samples, self.dense_hop)
-            rows = _moving(rows)
         else:
             samples = self.samples if self.run.kind == "samples" else None
             rows = stream.of(recording, self.feature_set, samples, self.dense_hop)
@@ -140,7 +131,7 @@ class Source:
             return Shown(rows, rows, rows.learn)
         readings = stream.of(altered, commission_s=learn_s)
         windows = stream.of(self._sampled(altered), SLOW, self.samples, self.hop, learn_s)
-        return Shown(_moving(windows), readings, windows.learn)
+        return Shown(windows, readings, windows.learn)
 
     def _sampled(self, recording: Recording) -> Recording:
         """Readings as the 16-bit samples of a slow sensor."""
@@ -160,11 +151,6 @@ def first_rows(rows: Stream, n: int) -> Stream:
         breaks=rows.breaks[rows.breaks < n], fault=rows.fault[:n], label=rows.label[:n],
         sensor_fault=rows.sensor_fault[:n],
     )  # fmt: skip
-
-
-def _moving(rows: Stream) -> Stream:
-    """A slow reading that stands still is no sensor fault."""
-    return replace(rows, sensor_fault=np.where(rows.sensor_fault == SATURATED, SATURATED, 0).astype(np.int8))
 
 
 # --- recordings altered on purpose

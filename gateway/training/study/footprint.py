@@ -55,7 +55,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class OnCore:
     """On a processor: instructions of one window, features and verdict; the time, and for a core with a board in the
-    table the energy of that and of a day with one window a minute and one report an hour.
+    table the energy of that and of a day with one window a minute and one report an hour. `unknown`: why there is none.
     """
 
     features_instructions: float
@@ -67,6 +67,7 @@ class OnCore:
     average_uw: float | None = None
     peak_mw: float | None = None
     battery_years: float | None = None
+    unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def _on_core(path: str, source: Source, static: Static | None, core: Core) -> On
         verdict += core.learner["detect"]
         flash += core.flash["learner"]
     ms = core.ms(features + verdict)
-    plain = OnCore(features, verdict, ms, flash, core.worst_pct if path in (STATIC, BOTH) else 0.0)
+    plain = OnCore(
+        features, verdict, ms, flash, core.worst_pct if path in (STATIC, BOTH) else 0.0, unknown=core.no_board
+    )
     return _powered(plain, source, core, every_window=path == PLACE) if core.board else plain
 
 
@@ -151,8 +154,8 @@ def _powered(found: OnCore, source: Source, core: Core, *, every_window: bool) -
 
 
 def vela(model: bytes) -> tuple[dict[str, float], str]:
-    """Cycles, SRAM and flash of one inference on an Ethos-U55 with 128 multipliers, by Arm's compiler for it; nothing,
-    and why, where that is not installed or does not take the file.
+    """Cycles, milliseconds, SRAM and flash of one inference on an Ethos-U55 with 128 multipliers, by Arm's compiler for
+    it, which knows no energy; nothing, and why, where that is not installed or does not take the file.
     """
     program = shutil.which("vela", path=str(Path(sys.executable).parent)) or shutil.which("vela")
     if program is None:
@@ -169,10 +172,15 @@ def vela(model: bytes) -> tuple[dict[str, float], str]:
         if done.returncode or not found:
             return {}, f"Ethos-U55 left out: vela ended with {done.returncode}"
         [row] = csv.DictReader(found[0].read_text(encoding="utf-8").splitlines())
-    return {
-        "cycles": float(row["cycles_total"]),
-        "npu_cycles": float(row["cycles_npu"]),
-        "sram_bytes": 1024 * float(row["sram_memory_used"]),
-        "flash_bytes": 1024 * float(row["off_chip_flash_memory_used"]),
-        "mhz": float(row["core_clock"]) / 1e6,
-    }, f"{_ACCELERATOR}, by vela's own estimate"
+    cycles, hz = float(row["cycles_total"]), float(row["core_clock"])
+    return (
+        {
+            "cycles": cycles,
+            "npu_cycles": float(row["cycles_npu"]),
+            "sram_bytes": 1024 * float(row["sram_memory_used"]),
+            "flash_bytes": 1024 * float(row["off_chip_flash_memory_used"]),
+            "mhz": hz / 1e6,
+            "ms": 1000 * cycles / hz,
+        },
+        f"{_ACCELERATOR}, by vela's own estimate; energy not known: vela gives none, and no data sheet was at hand",
+    )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 
 from gateway.detectors.feature_sets import NAMES
+from gateway.energy.core import Core
 from gateway.training.study import Domain, OfCondition, OfPath, Study
 from gateway.training.study import conditions as study_conditions
 from gateway.training.study import paths as study_paths
 from gateway.training.study import plain as study_plain
 from gateway.training.study import plots as study_plots
-from gateway.training.study.footprint import BATTERY, EVERY_S, RADIO, REPORT_S, SENSOR, Footprint
+from gateway.training.study.footprint import BATTERY, EVERY_S, RADIO, REPORT_S, SENSOR, Footprint, OnCore
 from gateway.training.study.paths import PATHS
 
 _CSS = """
@@ -32,7 +33,7 @@ th, td { padding: 4px 8px; border: 1px solid var(--line); text-align: right; whi
 th { background: #f5f5f4; font-weight: 600; white-space: normal; line-height: 1.25; }
 th:first-child, td:first-child { text-align: left; }
 .figures th, .figures td { padding: 3px 6px; font-size: 12.5px; }
-td.left { text-align: left; white-space: normal; }
+th.left, td.left, td.core { text-align: left; } td.left { white-space: normal; }
 td small { color: var(--dim); }
 svg { width: 100%; height: auto; display: block; background: #fff; border: 1px solid var(--line); border-radius: 6px;
   margin: 10px 0; }
@@ -82,10 +83,10 @@ _READING = """
 <li>False alarms and misses are shares of rows at which an alarm stands, or does not: latched, as people see it.</li>
 <li>Events are alarms that begin in a normal row; wanted is what was promised for so many of them.</li>
 <li>The clock's AUROC is what the time since the start of a run alone would reach: near it, a score proves nothing.</li>
-<li>int8 costs: AUROC of the float network less that of the int8 one, on the same rows.</li>
+<li>int8 costs AUROC: that of the float network less that of the int8 one, on the same rows.</li>
 <li>A simulation is named one. It is made from the recording that stands beside it and is no second machine.</li>
-<li>Instructions were counted in QEMU, time is reckoned with 1.3 cycles each, currents come from data sheets. Nothing
-of it was measured with a meter.</li>
+<li>Instructions were counted in QEMU, time is reckoned with the cycles an instruction that stand beside each core,
+currents come from data sheets. Nothing of it was measured with a meter. What no data sheet says is not known.</li>
 </ul>
 """
 
@@ -106,8 +107,10 @@ def _overview(study: Study) -> str:
                 rows.append(f"<tr><td>{escape(domain.name)}</td><td class=left>{_name(name)}</td>{cells}</tr>")
     return (
         "<h2>At a glance</h2><p>Normal rows alarmed, faulty rows missed, per cent, and AUROC; – where no label "
-        "can say. Green: both below 5 %, amber: below 25 %, red: not.</p>"
-        f'<div class="scroll"><table><tr><th>data</th><th>condition</th>{head}</tr>{"".join(rows)}</table></div>'
+        "can say. Green: both below 5 %, amber: below 25 %, red: not; grey: no fault was shown, so that silence is all "
+        "that it takes.</p>"
+        f'<div class="scroll"><table><tr><th>data</th><th class=left>condition</th>{head}</tr>{"".join(rows)}'
+        "</table></div>"
     )
 
 
@@ -128,7 +131,8 @@ def _told(found: OfPath | None) -> str:
         return "<td>–</td>"
     f = found.figures
     worst = max(v for v in (f.false_alarm_pct, f.missed_pct, 0.0) if v is not None)
-    colour = "#dcfce7" if worst < 5 else "#fef3c7" if worst < 25 else "#fee2e2"
+    good = "#f5f5f4" if f.missed_pct is None else "#dcfce7"
+    colour = good if worst < 5 else "#fef3c7" if worst < 25 else "#fee2e2"
     return (
         f'<td style="background:{colour}">{_number(f.false_alarm_pct, 1)} / {_number(f.missed_pct, 1)} '
         f"<small>{_number(f.auroc, 3)}</small></td>"
@@ -179,7 +183,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[OfPath], str]]] = (
     ("faults found", lambda p: f"{p.figures.faults_found} of {p.figures.faults}"),
     ("events / wanted", lambda p: f"{p.figures.false_events} / {p.figures.wanted_false_events:.2f}"),
     ("clock's AUROC", lambda p: _number(p.figures.clock_auroc, 3)),
-    ("int8 costs", lambda p: _number(p.int8_cost, 3)),
+    ("int8 costs AUROC", lambda p: _number(p.int8_cost, 3)),
 )
 
 
@@ -210,29 +214,57 @@ def _footprint(domain: Domain) -> str:
     found = domain.footprint
     rows = "".join(_cost(path, of) for path, of in found.items())
     cores = "".join(
-        f"<tr><td>{path}</td><td>{core}</td><td>{on.features_instructions:,.0f}</td><td>{on.verdict_instructions:,.0f}</td>"
-        f"<td>{on.formula_worst_pct:.0f}</td><td>{on.latency_ms:.3f}</td><td>{on.flash_bytes:,}</td>"
-        f"<td>{_number(on.energy_uj, 1)}</td><td>{_number(on.average_uw, 1)}</td><td>{_number(on.peak_mw, 2)}</td>"
-        f"<td>{_number(on.battery_years, 1)}</td></tr>"
+        f"<tr><td>{path}</td><td class=core>{core}</td><td>{on.features_instructions:,.0f}</td>"
+        f"<td>{on.verdict_instructions:,.0f}</td><td>{on.formula_worst_pct:.0f}</td><td>{on.latency_ms:.3f}</td>"
+        f"<td>{on.flash_bytes:,}</td>{_power(on)}</tr>"
         for path, of in found.items()
         for core, on in of.cores.items()
     )
-    ethos = "".join(
-        f"<p>On an Ethos-U55 ({escape(of.ethos_note)}): "
-        + (", ".join(f"{name.replace('_', ' ')} {value:,.0f}" for name, value in of.ethos.items()) or "–") + ".</p>"
-        for of in found.values() if of.ethos_note
-    )  # fmt: skip
+    notes = "".join(f"<li>{escape(note)}</li>" for note in _of_cores(found))
     return (
-        "<h3>What it costs</h3><p class=dim>Flash with features and model; RAM without samples and stack. Power of a "
-        f"day with a window each {EVERY_S:g} s and a report each {REPORT_S:g} s (the gateway's learner: with each "
-        f"window), sensor {SENSOR}, radio {RADIO}, battery {BATTERY}, by data sheets.</p>"
+        "<h3>What it costs</h3><p class=dim>Flash with features and model; RAM without samples and stack. Time and "
+        f"power of a Cortex-M4, of a day with a window each {EVERY_S:g} s and a report each {REPORT_S:g} s (the "
+        f"gateway's learner: with each window), sensor {SENSOR}, radio {RADIO}, battery {BATTERY}, by data sheets. "
+        "Peak power is that of the state that draws most.</p>"
         f"{study_plots.footprint(found, f'footprint: {domain.name}')}"
-        '<div class="scroll"><table><tr><th></th><th>flash</th><th>RAM</th><th>peak</th><th>storage</th><th>MACs</th>'
-        f"<th>deployment steps</th></tr>{rows}</table></div>{ethos}"
-        '<details><summary class="dim">on each core</summary><div class="scroll"><table><tr><th></th><th>core</th>'
-        "<th>features, instructions</th><th>verdict</th><th>formula within %</th><th>ms</th><th>flash</th><th>µJ</th>"
-        f"<th>average µW</th><th>peak mW</th><th>years</th></tr>{cores}</table></div></details>"
+        '<div class="scroll"><table><tr><th></th><th>flash, bytes</th><th>RAM, bytes</th><th>peak RAM, bytes</th>'
+        f"<th>storage, bytes</th><th>MACs</th><th>ms a window</th>{_POWER}<th class=left>deployment steps</th></tr>"
+        f"{rows}</table></div>{''.join(map(_ethos, found.values()))}"
+        '<details><summary class="dim">on each core</summary><div class="scroll"><table><tr><th></th>'
+        "<th class=left>core</th><th>features, instructions</th><th>verdict, instructions</th><th>formula within %</th>"
+        f"<th>ms a window</th><th>flash, bytes</th>{_POWER}</tr>{cores}</table></div><ul class=dim>{notes}</ul>"
+        "</details>"
     )
+
+
+_POWER = "<th>µJ a window</th><th>average µW</th><th>peak mW</th><th>battery, years</th>"
+
+
+def _power(on: OnCore) -> str:
+    values = ((on.energy_uj, 1), (on.average_uw, 1), (on.peak_mw, 2), (on.battery_years, 1))
+    return "".join(f"<td>{'not known' if v is None else _number(v, digits)}</td>" for v, digits in values)
+
+
+def _of_cores(found: Mapping[str, Footprint]) -> Iterator[str]:
+    """How each core's time came about, and what of it is not known."""
+    for name, on in next(iter(found.values())).cores.items() if found else ():
+        core = Core.load(name)
+        unknown = f" Power is not known: {on.unknown}." if on.unknown else ""
+        yield f"{name}: {core.title}. {core.cycles_per_instruction:g} cycles an instruction. {core.assumed}.{unknown}"
+
+
+_OF_ETHOS: Mapping[str, str] = {
+    "cycles": "{:,.0f} cycles", "npu_cycles": "{:,.0f} of them in the NPU", "ms": "{:.4f} ms", "mhz": "at {:g} MHz",
+    "sram_bytes": "{:,.0f} bytes of SRAM", "flash_bytes": "{:,.0f} bytes of flash",
+}  # fmt: skip
+"""What is told of it, in words and units."""
+
+
+def _ethos(of: Footprint) -> str:
+    if not of.ethos_note:
+        return ""
+    told = ", ".join(form.format(of.ethos[key]) for key, form in _OF_ETHOS.items() if key in of.ethos)
+    return f"<p>On an Ethos-U55 ({escape(of.ethos_note)}): {told or '–'}.</p>"
 
 
 def _cost(path: str, of: Footprint) -> str:
@@ -240,7 +272,11 @@ def _cost(path: str, of: Footprint) -> str:
         f"<td>{'–' if value is None else f'{value:,}'}</td>"
         for value in (of.flash_bytes, of.ram_bytes, of.peak_bytes, of.storage_bytes, of.macs)
     )
-    return f"<tr><td>{path}</td>{bytes_}<td class=left>{len(of.steps)}: {escape('; '.join(of.steps))}</td></tr>"
+    m4 = of.cores["cortex-m4"]
+    return (
+        f"<tr><td>{path}</td>{bytes_}<td>{m4.latency_ms:.3f}</td>{_power(m4)}"
+        f"<td class=left>{len(of.steps)}: {escape('; '.join(of.steps))}</td></tr>"
+    )
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -22,10 +22,10 @@ static bool is_saturated(const int16_t *sample, uint32_t n, uint32_t channels) {
     return 32 * at_limit >= n;
 }
 
-uint8_t features_sensor_fault(const int16_t *samples, uint16_t n, uint8_t channels) {
+uint8_t features_sensor_fault(uint8_t set, const int16_t *samples, uint16_t n, uint8_t channels) {
     uint8_t fault = WHY_NONE;
     for (uint32_t c = 0; c < channels; c++) {
-        if (is_stuck(samples + c, n, channels)) {
+        if (set != FEATURE_SET_SLOW && is_stuck(samples + c, n, channels)) {
             return WHY_STUCK;
         }
         if (is_saturated(samples + c, n, channels)) {

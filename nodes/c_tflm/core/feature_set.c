@@ -12,15 +12,18 @@ uint8_t feature_set_size(uint8_t set, uint8_t channels) {
         return (uint8_t)(FEATURES_PER_CHANNEL * channels);
     }
     if (is(set, FEATURE_SET_INVARIANT)) {
-        const uint32_t groups = (channels + INVARIANT_AXES - 1U) / INVARIANT_AXES;
+        const uint32_t groups = (channels + GROUP_AXES - 1U) / GROUP_AXES;
         return (uint8_t)(channels + INVARIANT_SHAPE * groups);
+    }
+    if (is(set, FEATURE_SET_PRINCIPAL)) {
+        return (uint8_t)(2 * channels);
     }
     return 0;
 }
 
 enum feature_kind feature_kind(uint8_t set, uint8_t channels, uint8_t i) {
     (void)channels;
-    if (is(set, FEATURE_SET_INVARIANT)) {
+    if (is(set, FEATURE_SET_INVARIANT) || is(set, FEATURE_SET_PRINCIPAL)) {
         return FEATURE_LOG;
     }
     if (i % FEATURES_PER_CHANNEL == 0) {
@@ -37,5 +40,7 @@ void features_compute(uint8_t set, const int16_t *samples, uint16_t n, uint8_t c
         features_invariant(samples, n, channels, scratch, out);
     } else if (is(set, FEATURE_SET_SLOW)) {
         features_slow(samples, n, channels, out);
+    } else if (is(set, FEATURE_SET_PRINCIPAL)) {
+        features_principal(samples, n, channels, out);
     }
 }

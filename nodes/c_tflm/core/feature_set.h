@@ -11,7 +11,8 @@ enum {
     FEATURE_SET_STATISTICS = 1,
     FEATURE_SET_INVARIANT = 2,
     FEATURE_SET_SLOW = 3,
-    FEATURES_MAX = 48, /* what the largest set gives for nine channels */
+    FEATURE_SET_PRINCIPAL = 5, /* 4: features_mel.h */
+    FEATURES_MAX = 48,         /* what the largest set gives for nine channels */
     FEATURES_PER_CHANNEL = 3,
 };
 
@@ -21,9 +22,11 @@ enum {
     FEATURE_SET_BIT_STATISTICS = 1 << FEATURE_SET_STATISTICS,
     FEATURE_SET_BIT_INVARIANT = 1 << FEATURE_SET_INVARIANT,
     FEATURE_SET_BIT_SLOW = 1 << FEATURE_SET_SLOW,
+    FEATURE_SET_BIT_PRINCIPAL = 1 << FEATURE_SET_PRINCIPAL,
 };
 #ifndef FEATURE_SETS
-#define FEATURE_SETS (FEATURE_SET_BIT_STATISTICS | FEATURE_SET_BIT_INVARIANT | FEATURE_SET_BIT_SLOW)
+#define FEATURE_SETS                                                                                                   \
+    (FEATURE_SET_BIT_STATISTICS | FEATURE_SET_BIT_INVARIANT | FEATURE_SET_BIT_SLOW | FEATURE_SET_BIT_PRINCIPAL)
 #endif
 
 /* What a feature is to whoever learns what is normal. */
@@ -52,8 +55,8 @@ void features_compute(uint8_t set, const int16_t *samples, uint16_t n, uint8_t c
 /* Set 1 alone; n in 1..4096. */
 void features_statistics(const int16_t *samples, uint16_t n, uint8_t channels, int32_t *out);
 
-/* 0, or the "why" code of the sensor fault that the samples show: 4 stuck, 5 saturated.
- * A stuck channel is named before a saturated one, whichever channel comes first. */
-uint8_t features_sensor_fault(const int16_t *samples, uint16_t n, uint8_t channels);
+/* 0, or the "why" code of the sensor fault that the samples show: 4 stuck (never of set 3, whose readings may stand
+ * still), 5 saturated. A stuck channel is named before a saturated one, whichever channel comes first. */
+uint8_t features_sensor_fault(uint8_t set, const int16_t *samples, uint16_t n, uint8_t channels);
 
 #endif

@@ -35,11 +35,15 @@ static void find_edges(struct mel *m) {
     m->edges[last] = (uint16_t)end;
 }
 
-bool mel_init(struct mel *m, const struct mel_form *form) {
+bool mel_form_is_good(const struct mel_form *form) {
     const uint32_t frame = form->frame;
-    if (frame < MEL_FRAME_MIN || frame > MEL_FRAME_MAX || (frame & (frame - 1)) != 0 || form->corner < SIXTEENTHS ||
-        form->corner > SIXTEENTHS * frame || form->bands < MEL_BANDS_MIN || form->bands > MEL_BANDS_MAX ||
-        form->bands + 1U > frame / 2) {
+    return frame >= MEL_FRAME_MIN && frame <= MEL_FRAME_MAX && (frame & (frame - 1)) == 0 &&
+           form->corner >= SIXTEENTHS && form->corner <= SIXTEENTHS * frame && form->bands >= MEL_BANDS_MIN &&
+           form->bands <= MEL_BANDS_MAX && form->bands + 1U <= frame / 2;
+}
+
+bool mel_init(struct mel *m, const struct mel_form *form) {
+    if (!mel_form_is_good(form)) {
         return false;
     }
     m->form = *form;
@@ -136,10 +140,6 @@ bool mel_add(struct mel *m, const int16_t *samples, uint32_t stride, int32_t *ro
 void mel_quantize(const struct mel *m, const int32_t *row, const struct mel_scale *scales, int8_t zero_point,
                   int8_t *out) {
     for (uint32_t i = 0; i < m->form.bands; i++) {
-        const int64_t product = ((int64_t)row[i] - scales[i].offset) * scales[i].multiplier;
-        const uint32_t shift = scales[i].shift;
-        /* Not by adding the half, which for the largest products would overflow. */
-        const int64_t q = zero_point + (product >> shift) + (product >> (shift - 1) & 1);
-        out[i] = (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
+        out[i] = mel_input(row[i], scales[i], zero_point);
     }
 }

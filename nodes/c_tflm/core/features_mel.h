@@ -30,6 +30,14 @@ struct mel_scale {
     uint8_t shift; /* 1..62 */
 };
 
+/* clamp(zero_point + floor((value - offset) * multiplier / 2^shift + 1/2)), without the overflow that adding the half
+ * to the largest products would be. */
+static inline int8_t mel_input(int32_t value, struct mel_scale scale, int8_t zero_point) {
+    const int64_t product = ((int64_t)value - scale.offset) * scale.multiplier;
+    const int64_t q = zero_point + (product >> scale.shift) + (product >> (scale.shift - 1) & 1);
+    return (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
+}
+
 struct mel {
     struct mel_form form;
     bool begun;
@@ -37,6 +45,8 @@ struct mel {
     int16_t before[MEL_FRAME_MAX / 2]; /* the first half of the next frame */
     struct fft_bin bins[MEL_FRAME_MAX / 2];
 };
+
+bool mel_form_is_good(const struct mel_form *form);
 
 /* False for a form that is none of those. */
 bool mel_init(struct mel *m, const struct mel_form *form);

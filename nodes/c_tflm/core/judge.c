@@ -56,6 +56,7 @@ void judge_window(const struct judge *judge, const struct look *look, struct jud
     } else if (watched) {
         add(out, found.latched, found.score, (uint8_t)(WHY_FEATURE + found.leading));
     }
+    out->hindered = judge->learner != NULL && !watched && out->anomalous;
     if (judge->learner != NULL && !watched && !out->anomalous) {
         const enum learner_reply reply = learner_learn(judge->learner, look->features);
         out->learned = reply == LEARNER_DONE;

@@ -36,6 +36,7 @@ struct judgement {
     bool moved;         /* the learner says so of what the sensor lies on */
     bool drifted;       /* and of what has become usual */
     bool taught;        /* the learner has learned from it */
+    bool hindered;      /* it would have, but for what somebody else finds anomalous */
     bool learned;       /* and with it enough */
     uint8_t similarity; /* what the learner says */
 };

@@ -30,6 +30,12 @@ enum {
 
 #define NODE_NEVER UINT32_MAX
 
+/* A window for a model that looks at a spectrogram, if there is one, and for the node, whose last config->samples stay
+ * in memory. `*why` remains 0 unless something is wrong with what came before those. */
+struct node;
+typedef enum sample_status node_hearing(struct node *node, uint8_t *why);
+node_hearing node_hear;
+
 struct node_config {
     const char *hardware; /* 1 to 24 bytes of UTF-8 */
     const char *firmware;
@@ -61,6 +67,7 @@ struct node_config {
     uint8_t slot;                       /* that this firmware runs from */
     const struct image_rules *rules;    /* what may go into the board's slots; NULL: nothing */
     const struct node_updates *updates; /* &NODE_UPDATES: takes it from the gateway; NULL: does not */
+    node_hearing *hear;                 /* node_hear; NULL: no model that looks at a spectrogram is used */
 };
 
 /* A part that a firmware contains if it is named, as judge.h's slow_judge is. */

@@ -8,7 +8,7 @@
 #include "message.h"
 #include "node.h"
 
-enum { WHY_ANOMALOUS = 1, WHY_MODEL = 8, WHY_MOVED = 9, WHY_DRIFTED = 10, WHY_DEFERRED = 11 };
+enum { WHY_ANOMALOUS = 1, WHY_MODEL = 8, WHY_MOVED = 9, WHY_DRIFTED = 10, WHY_DEFERRED = 11, WHY_HINDERED = 15 };
 enum { NOTICED_MOVED = 1 }; /* the bit of node_kept.noticed; the others follow in the order of their codes */
 enum { LEARNER_STORE_EVERY_MS = 86400000 };
 

@@ -1,7 +1,7 @@
 #include "fixed.h"
 #include "node_internal.h"
 
-enum { WHOLE_EVERY = 16 };
+enum { WHOLE_EVERY = 16, HINDERED_AFTER = 24 };
 
 /* Notes what stands; true at its onset, and at every flag_repeat-th wake after it. While the battery is too low to
  * send, at the onset alone: repetitions would push it out of the ring. */
@@ -47,8 +47,9 @@ static void fault(struct node *node, uint8_t why) {
 }
 
 static bool model_fits(const struct node *node) {
-    return node->model->feature_set == node_feature_set(node) && node->model->channels == node->config->channels &&
-           node->model->samples == node->config->samples;
+    const struct model *m = node->model;
+    return m->feature_set == node_feature_set(node) && m->channels == node->config->channels &&
+           m->samples == node->config->samples && (m->heard == 0 || node->config->hear != NULL);
 }
 
 static void report_normal(struct node *node, uint8_t score, const int32_t *features) {
@@ -83,6 +84,9 @@ static void ask(struct node *node, const int32_t *features, struct judgement *ve
     }
     node_notice(node, WHY_MOVED, verdict->moved);
     node_notice(node, WHY_DRIFTED, verdict->drifted);
+    const struct node_kept *kept = node->kept;
+    node_notice(node, WHY_HINDERED,
+                verdict->hindered && kept->standing == WHY_ANOMALOUS && kept->standing_for >= HINDERED_AFTER);
 }
 
 static void judge(struct node *node, const int32_t *features) {
@@ -127,9 +131,10 @@ static bool glance(struct node *node) {
         kept->counters.wakes % every == 0) {
         return false;
     }
-    const bool plain = take(node, config->short_samples, true) == SAMPLE_OK &&
-                       features_sensor_fault(node->samples, config->short_samples, config->channels) == 0 &&
-                       glance_is_plain(&kept->glance, node->samples, config->short_samples, config->channels);
+    const bool plain =
+        take(node, config->short_samples, true) == SAMPLE_OK &&
+        features_sensor_fault(node_feature_set(node), node->samples, config->short_samples, config->channels) == 0 &&
+        glance_is_plain(&kept->glance, node->samples, config->short_samples, config->channels);
     if (plain) {
         kept->counters.glances++;
         show(node, ALERT_NORMAL);
@@ -156,12 +161,17 @@ void node_look(struct node *node) {
     if (glance(node)) {
         return;
     }
-    const enum sample_status status = take(node, config->samples, false);
+    uint8_t why = 0;
+    const enum sample_status status =
+        config->hear != NULL ? config->hear(node, &why) : take(node, config->samples, false);
     if (status == SAMPLE_NONE) {
         return;
     }
-    const uint8_t why =
-        status != SAMPLE_OK ? (uint8_t)status : features_sensor_fault(node->samples, config->samples, config->channels);
+    if (status != SAMPLE_OK) {
+        why = (uint8_t)status;
+    } else if (why == 0) {
+        why = features_sensor_fault(node_feature_set(node), node->samples, config->samples, config->channels);
+    }
     if (why != 0) {
         fault(node, why);
     } else {

@@ -90,6 +90,11 @@ struct port {
     enum sample_status (*sample_short)(void *context, int16_t *out, uint16_t samples, uint8_t channels);
     void (*restart)(void *context); /* start anew; need not return */
     void (*storage)(void *context); /* switch off until somebody wakes the board; need not return */
+
+    /* A window longer than memory: pieces without a gap between them, though the core computes meanwhile. `left`
+     * samples follow this piece; with 0 left, or a fault, the window is over. NULL: models of such windows are not
+     * used. */
+    enum sample_status (*sample_part)(void *context, int16_t *out, uint16_t samples, uint8_t channels, uint16_t left);
 };
 
 #endif

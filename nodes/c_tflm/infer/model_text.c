@@ -8,7 +8,7 @@ const char *model_status_text(enum model_status status) {
     case MODEL_MALFORMED:
         return "not a model image";
     case MODEL_FEATURE_SET:
-        return "a feature set that this firmware does not compute";
+        return "a feature set that this firmware does not compute, or a form of spectrogram";
     case MODEL_FEATURES:
         return "feature set, scaling, self-test and network differ in their number of features";
     case MODEL_NETWORK:

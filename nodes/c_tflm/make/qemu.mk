@@ -51,6 +51,10 @@ $(BUILD)/$(1)/runner.elf: $(BUILD)/$(1)/ports/bench/runner.o $(BUILD)/$(1)/gen/o
 $(BUILD)/$(1)/bench_%.elf: $(BUILD)/$(1)/ports/bench/bench_%.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(PROGRAM_$(1))
 	$$(LINK_$(1))
 
+# Convolutions want more operators than the others have.
+$(BUILD)/$(1)/bench_spectrogram.elf: $(BUILD)/$(1)/ports/bench/bench_spectrogram.o $(BUILD)/$(1)/gen/ops.o $$(PROGRAM_$(1))
+	$$(LINK_$(1))
+
 # A whole node is measured as a firmware for its sensor is built: with the one feature set and the one kind of model
 # that it names.
 $(BUILD)/$(1)/core/feature_set/statistics.o: core/feature_set.c | $(GEN)/.done
@@ -58,13 +62,14 @@ $(BUILD)/$(1)/core/feature_set/statistics.o: core/feature_set.c | $(GEN)/.done
 	$(COMPILE_$(1)) $(TARGET_FLAGS) -DFEATURE_SETS=FEATURE_SET_BIT_STATISTICS -MD -MP $(WARNINGS) $(INCLUDE) \
 		-fcallgraph-info=su -c -o $$@ $$<
 
-$(BUILD)/$(1)/infer/model/autoencoder.o: infer/model.c | $(GEN)/.done
+$(BUILD)/$(1)/infer/model/autoencoder/%.o: infer/%.c | $(GEN)/.done
 	@mkdir -p $$(@D)
 	$(COMPILE_$(1)) $(TARGET_FLAGS) -DMODEL_KINDS=MODEL_BIT_AUTOENCODER -MD -MP $(WARNINGS) $(INCLUDE) \
 		-fcallgraph-info=su -c -o $$@ $$<
 
 NODE_$(1) := $(BUILD)/$(1)/ports/bench/bench_node.o $(BUILD)/$(1)/core/feature_set/statistics.o \
-	$(BUILD)/$(1)/infer/model/autoencoder.o $$(filter-out %/core/feature_set.o %/infer/model.o,$$(PROGRAM_$(1)))
+	$(BUILD)/$(1)/infer/model/autoencoder/model.o $(BUILD)/$(1)/infer/model/autoencoder/model_image.o \
+	$$(filter-out %/core/feature_set.o %/infer/model.o %/infer/model_image.o,$$(PROGRAM_$(1)))
 $(BUILD)/$(1)/bench_node.elf: $(BUILD)/$(1)/ports/bench/node_whole.o $(BUILD)/$(1)/ports/bench/ops_fully_connected.o $$(NODE_$(1))
 	$$(LINK_$(1))
 
@@ -80,7 +85,7 @@ $(BUILD)/$(1)/bench_network.elf: $(BUILD)/$(1)/ports/bench/bench_network.o \
 
 .PRECIOUS: $(BUILD)/$(1)/ports/bench/%.o $(BUILD)/$(1)/gen/%.o
 -include $$(OBJECTS_$(1):.o=.d) $$(wildcard $(BUILD)/$(1)/ports/bench/*.d $(BUILD)/$(1)/core/feature_set/*.d \
-	$(BUILD)/$(1)/infer/model/*.d)
+	$(BUILD)/$(1)/infer/model/autoencoder/*.d)
 endef
 $(foreach target,$(TARGETS),$(eval $(call TARGET_RULES,$(target))))
 
@@ -114,5 +119,6 @@ $(BUILD)/cortex-m4/infer/tflm_all.o: $(TFLM_SOURCES)
 	$(TFLM_COMPILE)
 
 $(BUILD)/cortex-m4/runner_tflm.elf: $(BUILD)/cortex-m4/infer/tflm_all.o $(BUILD)/cortex-m4/ports/bench/runner.o \
+		$(addprefix $(BUILD)/cortex-m4/infer/,model.o model_image.o spectrogram.o cbor.o) \
 		$(filter $(BUILD)/cortex-m4/core/%,$(OBJECTS_cortex-m4)) $(TFLM_PROGRAM)
 	$(TFLM_LINK)

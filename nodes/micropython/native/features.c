@@ -53,12 +53,13 @@ static mp_obj_t size(mp_obj_t set, mp_obj_t channels) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(size_object, size);
 
-static mp_obj_t sensor_fault(mp_obj_t samples, mp_obj_t n, mp_obj_t channels) {
-    const mp_obj_t arguments[] = {samples, n, channels};
-    const struct window w = window_of(arguments, 1, LONGEST_STATISTICS);
-    return MP_OBJ_NEW_SMALL_INT(features_sensor_fault(w.samples, w.n, w.channels));
+static mp_obj_t sensor_fault(size_t arguments_n, const mp_obj_t *arguments) {
+    (void)arguments_n;
+    const uint8_t set = (uint8_t)whole(arguments[0], 0, UINT8_MAX);
+    const struct window w = window_of(arguments + 1, 1, LONGEST_STATISTICS);
+    return MP_OBJ_NEW_SMALL_INT(features_sensor_fault(set, w.samples, w.n, w.channels));
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(sensor_fault_object, sensor_fault);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(sensor_fault_object, 4, 4, sensor_fault);
 
 #define MEMBERS(FUNCTION, NUMBER, CLASS)                                                                               \
     FUNCTION(MP_QSTR_compute, compute_object)                                                                          \
@@ -66,6 +67,7 @@ static MP_DEFINE_CONST_FUN_OBJ_3(sensor_fault_object, sensor_fault);
     FUNCTION(MP_QSTR_sensor_fault, sensor_fault_object)                                                                \
     NUMBER(MP_QSTR_STATISTICS, FEATURE_SET_STATISTICS)                                                                 \
     NUMBER(MP_QSTR_INVARIANT, FEATURE_SET_INVARIANT)                                                                   \
-    NUMBER(MP_QSTR_SLOW, FEATURE_SET_SLOW)
+    NUMBER(MP_QSTR_SLOW, FEATURE_SET_SLOW)                                                                             \
+    NUMBER(MP_QSTR_PRINCIPAL, FEATURE_SET_PRINCIPAL)
 
 DEFINE_MODULE(feature_set, MEMBERS)

@@ -12,7 +12,7 @@ set(STETHOS_SOURCES ${STETHOS_CORE} ${STETHOS_MORE} ${STETHOS_BINDING})
 
 # Only for these: a firmware has other files called message.h or keys.h.
 set_source_files_properties(${STETHOS_SOURCES} PROPERTIES COMPILE_OPTIONS
-    "-std=gnu11;-include;${CMAKE_CURRENT_LIST_DIR}/names.h;-I${STETHOS_C}/core;-I${STETHOS_C}/infer")
+    "-std=gnu11;-include;${CMAKE_CURRENT_LIST_DIR}/names.h;-DMODEL_KINDS=3;-I${STETHOS_C}/core;-I${STETHOS_C}/infer")
 
 add_library(usermod_stethos_native INTERFACE)
 target_sources(usermod_stethos_native INTERFACE ${STETHOS_SOURCES})

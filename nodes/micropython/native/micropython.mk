@@ -9,4 +9,4 @@ SRC_USERMOD_LIB_C += $(STETHOS_PLAIN)
 
 # Only for these: a firmware has other files called message.h or keys.h.
 STETHOS_OBJECTS := $(patsubst $(USER_C_MODULES)/%,%,$(STETHOS_PLAIN) $(addprefix $(STETHOS_HERE)/,$(STETHOS_BINDING)))
-$(STETHOS_OBJECTS:%.c=$(BUILD)/%.o): CFLAGS += -std=gnu11 -include $(STETHOS_HERE)/names.h -I$(STETHOS_C)/core -I$(STETHOS_C)/infer
+$(STETHOS_OBJECTS:%.c=$(BUILD)/%.o): CFLAGS += -std=gnu11 -include $(STETHOS_HERE)/names.h -DMODEL_KINDS=3 -I$(STETHOS_C)/core -I$(STETHOS_C)/infer

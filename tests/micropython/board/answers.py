@@ -137,7 +137,7 @@ class Line:
 class Features:
     def compute(self, set_, n, channels, samples):
         samples = array("h", samples)
-        return [feature_set.sensor_fault(samples, n, channels), feature_set.compute(set_, samples, n, channels)]
+        return [feature_set.sensor_fault(set_, samples, n, channels), feature_set.compute(set_, samples, n, channels)]
 
 
 class Limits:

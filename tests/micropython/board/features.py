@@ -25,7 +25,7 @@ for exponent in range(65):
         check.equal(least * least <= x < (least + 1) * (least + 1), True, "root of %d" % x)
         check.equal(fixed.bits(x), len(bin(x)) - 2 if x else 0, "bits of %d" % x)
 
-for name in ("statistics", "invariant", "slow"):
+for name in ("statistics", "invariant", "slow", "principal"):
     vectors = check.load("features/" + name)
     set_ = vectors["feature_set"]
     for case in vectors["cases"]:
@@ -35,6 +35,6 @@ for name in ("statistics", "invariant", "slow"):
         check.equal(feature_set.compute(set_, samples, n, channels), case["features"], what)
         check.equal(feature_set.size(set_, channels), len(case["features"]), what)
         if "sensor_fault" in case:
-            check.equal(feature_set.sensor_fault(samples, n, channels), case["sensor_fault"], what)
+            check.equal(feature_set.sensor_fault(set_, samples, n, channels), case["sensor_fault"], what)
 check.refuses("no such set", feature_set.compute, 4, array("h"), 32, 1)
 check.done()

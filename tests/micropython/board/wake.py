@@ -14,7 +14,7 @@ if hasattr(gc, "threshold"):  # of MicroPython: collects early, or what stays li
 from stethos import feature_set
 
 SET, SAMPLES, CHANNELS = int(sys.argv[1]), int(sys.argv[2]), 3
-__import__("stethos.features_" + ("statistics", "invariant", "slow")[SET - 1])
+__import__("stethos.features_" + ("", "statistics", "invariant", "slow", "", "principal")[SET])
 from stethos import ceiling, clock, envelope, keys, message, ring  # noqa: E402  the largest of all is in by now
 
 
@@ -41,7 +41,7 @@ downlink = envelope.Downlink()
 samples = array("h", bytes(2 * SAMPLES * CHANNELS))
 for i in range(SAMPLES * CHANNELS):
     samples[i] = i * 7919 % 2003 - 1001
-check.equal(feature_set.sensor_fault(samples, SAMPLES, CHANNELS), 0, "sensor fault")
+check.equal(feature_set.sensor_fault(1, samples, SAMPLES, CHANNELS), 0, "sensor fault")
 values = feature_set.compute(SET, samples, SAMPLES, CHANNELS)
 check.equal(len(values), feature_set.size(SET, CHANNELS), "features")
 

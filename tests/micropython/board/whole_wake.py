@@ -136,9 +136,8 @@ class Radio:
 
 
 phase("import")
-values = {"hardware": "bench", "sensor": None, "radio": None, "feature_set": SET, "samples": SAMPLES, "window_every": 1}
-if LEARN:
-    values["learn"] = {"windows": LEARN}
+values = {"hardware": "bench", "sensor": None, "radio": None, "feature_set": SET, "samples": SAMPLES, "window_every": 1,
+          "learn": {"windows": LEARN} if LEARN else None}  # fmt: skip
 board, radio, settings = Board(), Radio(), Settings(values)
 phase("files")
 judge = judges.make(settings, Sensor.channels, board)

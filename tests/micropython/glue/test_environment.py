@@ -14,7 +14,8 @@ from tests.micropython.native import built
 
 EXAMPLES = NODE / "examples"
 ROOM = json.loads((EXAMPLES / "room.json").read_text()) | {
-    "rate_millihz": 50_000, "wake_ms": 1000, "listen_ms": 20, "clear_after": 2, "learn": None,
+    "rate_millihz": 50_000, "wake_ms": 1000, "listen_ms": 20, "clear_after": 2,
+    "feature_set": 3, "learn": None, "window_every": 0,
     "radio": {"kind": "wifi_udp", "ssid": "works", "key": "key", "gateway": "127.0.0.1:9"},
 }  # fmt: skip
 PROVISION = "from board import Board; from settings import read; from stethos.ceiling import provision; "

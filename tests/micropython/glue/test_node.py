@@ -25,7 +25,7 @@ ROOM = {
     "hardware": "esp32-sht3x",
     "sensor": {"chip": "sht3x", "bus": {"kind": "i2c", "id": 0, "scl": 22, "sda": 21}},
     "feature_set": 3, "samples": 32, "rate_millihz": 50_000,
-    "limits": [[2000, 2800], [3000, 5000]],
+    "limits": [[2000, 2800], [3000, 5000]], "learn": None, "window_every": 0,
     "wake_ms": 1000, "heartbeat_ms": 3000, "listen_ms": 1000,
     "alert_pin": 2, "battery": {"pin": 34, "ratio": 2}, "radio_min_mv": 2500,
 }  # fmt: skip

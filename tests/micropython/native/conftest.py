@@ -54,7 +54,7 @@ def run_here(micropython: Path, files: Path, native: Path | None, script: str) -
 
 NEEDED = {
     "envelope": ("vectors/keys", "vectors/ccm", "vectors/envelope"),
-    "features": ("features/fixed", "features/statistics", "features/invariant", "features/slow"),
+    "features": tuple(f"features/{name}" for name in ("fixed", "statistics", "invariant", "slow", "principal")),
     "learners": ("learner/learner",),
     "models": ("models",),
     "damaged": ("learner/learner", "models"),

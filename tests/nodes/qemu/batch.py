@@ -12,7 +12,9 @@ import numpy as np
 
 from tests.nodes.qemu.emulator import Processor, run
 
-END, MODEL, INPUTS, WINDOW, LEARNER, LEARN, JUDGE, SAVE, LOGARITHMS, POWERS, TRANSFORM, SPECTROGRAM = range(12)
+END, MODEL, INPUTS, WINDOW, LEARNER, LEARN, JUDGE, SAVE, LOGARITHMS, POWERS, TRANSFORM, SPECTROGRAM, IMAGE, HEAR = (
+    range(14)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,14 @@ class Batch:
         head = struct.pack("<4H", frame, corner, bands, len(samples))
         self._add(SPECTROGRAM, head + np.ascontiguousarray(samples, "<i2").tobytes())
 
+    def image(self, image: bytes) -> None:
+        """Open a model image that looks at a spectrogram -> (status, enum model_status; bytes that it needs)."""
+        self._add(IMAGE, image)
+
+    def hear(self, windows: np.ndarray) -> None:
+        """Interleaved windows int16 [n, samples, channels] for it -> list of errors."""
+        self._add(HEAR, np.ascontiguousarray(windows, "<i2").tobytes())
+
     def ask(self, processor: Processor, program: Path, folder: Path) -> list[Answer]:
         """One start of the program. AssertionError if the program fails or writes behind its memory."""
         (folder / "batch.in").write_bytes(self._questions + struct.pack("<II", END, 0))
@@ -128,5 +138,11 @@ def _read(kind: int, answer: bytes) -> Answer:
             return np.frombuffer(answer, "<u8").tolist()
         case 10:
             return np.frombuffer(answer, "<i4").reshape(-1, 2).tolist()
+        case 12:
+            return struct.unpack("<iI", answer)
+        case 13:
+            spoilt, *errors = np.frombuffer(answer, "<u4").tolist()
+            assert spoilt == 0, f"{spoilt} bytes written behind its memory"
+            return errors
         case _:
             return answer

@@ -12,7 +12,7 @@ FEATURES = feature_vectors.FOLDER
 LEARNER = FEATURES.with_name("learner") / "learner.json"
 
 
-@pytest.mark.parametrize("name", ["statistics", "invariant", "slow"])
+@pytest.mark.parametrize("name", ["statistics", "invariant", "slow", "principal"])
 def test_features_are_those_of_the_vectors(name, runner):
     vectors = json.loads((FEATURES / f"{name}.json").read_text())
     cases = vectors["cases"]

@@ -9,17 +9,17 @@ static BENCH_BUFFER int32_t features[FEATURES_MAX];
 static BENCH_BUFFER struct feature_scratch scratch;
 
 int main(void) {
-    static const char *const NAMES[] = {"", "statistics", "invariant", "slow"};
+    static const char *const NAMES[] = {"", "statistics", "invariant", "slow", "", "principal"};
     bench_load("window.bin", samples, sizeof samples);
     counter_init();
     const uint32_t nothing = bench_nothing();
     uint32_t from = counter_now();
-    const uint8_t fault = features_sensor_fault(samples, SAMPLES, CHANNELS);
+    const uint8_t fault = features_sensor_fault(FEATURE_SET_STATISTICS, samples, SAMPLES, CHANNELS);
     bench_tell("sensor_fault", counter_since(from) - nothing);
     if (fault != 0) {
         return BENCH_REFUSED;
     }
-    for (unsigned i = FEATURE_SET_STATISTICS; i <= FEATURE_SET_SLOW; i++) {
+    for (unsigned i = FEATURE_SET_STATISTICS; i <= FEATURE_SET_PRINCIPAL; i++) {
         const uint8_t set = (uint8_t)i;
         if (feature_set_size(set, CHANNELS) == 0) {
             continue;

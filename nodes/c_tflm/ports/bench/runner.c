@@ -20,6 +20,9 @@
  *     kind 10 pairs of i32      their transform, as pairs of i32
  *     kind 11 samples: u16 frame, u16 corner, u16 bands, u16 samples, then the samples
  *                               i32 rows of their spectrogram; nothing for a form that is refused
+ *     kind 12 a model image that looks at a spectrogram
+ *                               i32 status, u32 bytes of memory
+ *     kind 13 windows of samples for it, interleaved    u32 bytes written behind its memory, then u32 error of each
  */
 #include <string.h>
 
@@ -28,10 +31,11 @@
 #include "fft.h"
 #include "fixed.h"
 #include "learner.h"
+#include "model.h"
 #include "network.h"
 #include "semihost.h"
 
-enum { QUESTION_END, QUESTION_MODEL };
+enum { QUESTION_END, QUESTION_MODEL, QUESTION_IMAGE = 12 };
 enum { GOOD = 0, NO_FILE = 1, CUT_SHORT = 2, TOO_LARGE = 3, UNKNOWN = 4, NOT_WRITTEN = 5 };
 enum { FILE_MAX = 1 << 20, ANSWER_MAX = 1 << 18, MEMORY_MAX = 1 << 18, GUARD = 64, GUARD_BYTE = 0xa5 };
 
@@ -42,6 +46,7 @@ static BUFFER uint8_t payload[FILE_MAX];
 static BUFFER uint8_t answer[ANSWER_MAX];
 static BUFFER uint8_t memory[MEMORY_MAX + GUARD];
 static struct network network;
+static struct model model;
 static struct learner learner;
 static struct learner_setup setup;
 
@@ -95,7 +100,7 @@ static uint32_t compute_features(uint32_t n) {
     uint16_t samples_n;
     memcpy(&samples_n, payload + 2, sizeof samples_n);
     const int16_t *samples = (const int16_t *)(const void *)(payload + 4);
-    put(0, features_sensor_fault(samples, samples_n, channels));
+    put(0, features_sensor_fault(set, samples, samples_n, channels));
     features_compute(set, samples, samples_n, channels, &scratch, (int32_t *)(void *)(answer + 4));
     return 4 + 4 * (uint32_t)feature_set_size(set, channels);
 }
@@ -186,10 +191,45 @@ static uint32_t spectrogram(uint32_t n) {
     return at;
 }
 
+static uint32_t open_image(uint32_t n) {
+    memset(memory, GUARD_BYTE, sizeof memory);
+    enum model_status status = model_open(&model, tflite, n, NULL, 0);
+    if (status == MODEL_NO_MEMORY && model.memory_size <= MEMORY_MAX) {
+        status = model_open(&model, tflite, n, memory, model.memory_size);
+    }
+    if (status != MODEL_OK) {
+        model.heard = 0;
+    }
+    return put(put(0, (uint32_t)status), (uint32_t)model.memory_size);
+}
+
+/* As a node does that holds one frame at a time. */
+static uint32_t hear(uint32_t n) {
+    const uint32_t each = (uint32_t)sizeof(int16_t) * model.channels;
+    const uint16_t frame = model.look.mel.frame;
+    uint32_t at = sizeof(uint32_t);
+    for (uint32_t i = 0; model.heard != 0 && i + model.heard * each <= n; i += model.heard * each) {
+        struct model_score score;
+        for (uint32_t s = 0; s < model.heard; s += frame) {
+            const uint32_t left = model.heard - s;
+            model.hear(&model, (const int16_t *)(const void *)(payload + i + s * each),
+                       (uint16_t)(left < frame ? left : frame), s == 0);
+        }
+        model.score(&model, NULL, &score);
+        at = put(at, score.error);
+    }
+    uint32_t spoilt = 0;
+    for (uint32_t i = 0; i < GUARD; i++) {
+        spoilt += memory[model.memory_size + i] != GUARD_BYTE;
+    }
+    (void)put(0, spoilt);
+    return at;
+}
+
 /* By kind. */
-static uint32_t (*const answers[])(uint32_t n) = {NULL,          open_model, run_model, compute_features,
-                                                  begin_learner, learn,      judge,     save,
-                                                  logarithms,    powers,     transform, spectrogram};
+static uint32_t (*const answers[])(uint32_t n) = {
+    NULL, open_model, run_model, compute_features, begin_learner, learn,      judge,
+    save, logarithms, powers,    transform,        spectrogram,   open_image, hear};
 
 static bool write_answer(int32_t file, uint32_t n) {
     const uint32_t padded = (n + 3) & ~3u;
@@ -217,7 +257,8 @@ int main(void) {
         if (head[1] > FILE_MAX) {
             return TOO_LARGE;
         }
-        if (!semihost_read(in, head[0] == QUESTION_MODEL ? tflite : payload, (head[1] + 3) & ~3u)) {
+        const bool stays = head[0] == QUESTION_MODEL || head[0] == QUESTION_IMAGE;
+        if (!semihost_read(in, stays ? tflite : payload, (head[1] + 3) & ~3u)) {
             return CUT_SHORT;
         }
         if (!write_answer(out, answers[head[0]](head[1]))) {

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <energy_stm32l475_lis2dw12_lpuart.h> /* the board that the host plays */
@@ -75,6 +76,29 @@ static enum sample_status port_sample(void *context, int16_t *out, uint16_t samp
     default:
         return SAMPLE_NO_ANSWER;
     }
+}
+
+/* Read whole with the first piece: then no sample is missing or doubled between two of them. */
+static enum sample_status port_sample_part(void *context, int16_t *out, uint16_t samples, uint8_t channels,
+                                           uint16_t left) {
+    struct host *host = context;
+    const size_t n = (size_t)samples * channels;
+    if (host->parts == NULL) {
+        const uint16_t all = (uint16_t)(samples + left);
+        host->parts = malloc((size_t)all * channels * sizeof *out);
+        host->parts_at = 0;
+        host->parts_status = host->parts != NULL ? port_sample(context, host->parts, all, channels) : SAMPLE_NO_ANSWER;
+    }
+    const enum sample_status status = host->parts_status;
+    if (status == SAMPLE_OK) {
+        memcpy(out, host->parts + host->parts_at, n * sizeof *out);
+        host->parts_at += (uint32_t)n;
+    }
+    if (status != SAMPLE_OK || left == 0) {
+        free(host->parts);
+        host->parts = NULL;
+    }
+    return status;
 }
 
 static bool port_send(void *context, const uint8_t *envelope, size_t n) {
@@ -217,6 +241,7 @@ struct port host_port(struct host *host) {
         .battery_load_mv = port_battery_load_mv,
         .restart = port_restart,
         .storage = port_storage,
+        .sample_part = port_sample_part,
     };
     memcpy(store.size, STORE_FILE_SIZES, sizeof store.size);
     for (unsigned i = 0; i < ACTIVITIES; i++) {

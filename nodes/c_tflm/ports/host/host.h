@@ -37,7 +37,10 @@ struct host {
     uint64_t due_us; /* the monotonic time that belongs to node_us */
     const struct energy *energy;
     struct mishaps mishaps;
-    int flash; /* store_file.h; -1: none */
+    int flash;         /* store_file.h; -1: none */
+    int16_t *parts;    /* of a long window: all of it, in memory from malloc */
+    uint32_t parts_at; /* values handed out */
+    enum sample_status parts_status;
     bool log;
     bool restart; /* asked for by the gateway */
     bool storage;

@@ -107,6 +107,7 @@ static struct node_config configure(const struct options *options, const struct 
         .firmware_counter = options->firmware_counter,
         .rules = &HOST_RULES,
         .updates = &NODE_UPDATES,
+        .hear = node_hear,
     };
     memcpy(config.kid, options->kid, sizeof config.kid);
     memcpy(config.secret, options->secret, sizeof config.secret);

@@ -27,7 +27,7 @@ static const char USAGE[] =
     "  --seed N              another machine of the same kind (0)\n"
     "  --steps N             end after so many wakes\n"
     "  --flash FILE          its flash slots: what it learns, and models that come over the air, outlive the program\n"
-    "  --feature-set N       1 statistics, 2 however it is mounted, 3 slow sensors (1)\n"
+    "  --feature-set N       1 statistics, 2 however it is mounted, 3 slow sensors, 5 as 2, in less (1)\n"
     "  --short N             look at N samples first, and at the whole window unless they are plainly normal\n"
     "  --whole-every N       all the same at the whole window in every n-th wake (16)\n"
     "  --learn N             learn from N windows what is normal\n"
@@ -240,7 +240,10 @@ static void take_judgement(int option, const char *value, struct options *out) {
     int64_t pair[2];
     switch (option) {
     case FEATURE_SET:
-        out->feature_set = (uint32_t)read_number("--feature-set", value, 1, 3);
+        out->feature_set = (uint32_t)read_number("--feature-set", value, 1, UINT8_MAX);
+        if (feature_set_size((uint8_t)out->feature_set, 1) == 0) {
+            refuse("--feature-set", value);
+        }
         break;
     case SHORT:
         out->short_samples = (uint32_t)read_number("--short", value, 32, NODE_SAMPLES_MAX);

@@ -209,6 +209,7 @@ struct node_config board_node_config(struct board *board, const struct model *mo
         .slot = board->rules.running > 0 ? (uint8_t)board->rules.running : 0,
         .rules = &board->rules,
         .updates = &NODE_UPDATES,
+        .hear = node_hear,
     };
     memcpy(config.kid, page->kid, sizeof config.kid);
     memcpy(config.secret, page->secret, sizeof config.secret);

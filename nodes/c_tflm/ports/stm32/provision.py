@@ -18,11 +18,28 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.detectors import feature_sets
+from gateway.provision import recommended
 from gateway.provision.stm32_config import CHIPS, LINES, SENSORS, STORE_CONFIG, STORE_MODEL, Page, slot
 from gateway.wire.image import manifest_for
 
-FEATURE_SETS = ("statistics", "invariant")
+FEATURE_SETS = {"statistics": 1, "invariant": 2, "principal": 5}
+"""Of vibration; nodes/wire/SPEC.md, "Feature sets"."""
 WORD = 8
+
+
+def settle(options: argparse.Namespace) -> None:
+    """What is not said, as `stethos node provision` has it (gateway/provision/recommended.py)."""
+    options.hardware = options.hardware or CHIPS[options.board].board
+    number = recommended.feature_set(round(options.rate * 1000), options.channels)
+    options.features = options.features or feature_sets.NAMES[number]
+    if options.learn is None:
+        size = feature_sets.size(FEATURE_SETS[options.features], options.channels)
+        # Of a model that looks at something else the board takes as many as fit.
+        options.learn = recommended.WINDOWS if options.model else recommended.windows_that_fit(size)
+        print(recommended.learning(options.learn, size, model=bool(options.model), off="--learn 0"))
+    if options.window_every is None:
+        options.window_every = 0 if options.model or options.learn else 1
 
 
 def configuration(options: argparse.Namespace) -> bytes:
@@ -34,7 +51,7 @@ def configuration(options: argparse.Namespace) -> bytes:
     )
     said = {name: getattr(options, name) for name in names.split()}
     page = Page(kid=kid, secret=secret, rate_millihz=round(options.rate * 1000),
-                feature_set=FEATURE_SETS.index(options.features) + 1, **said)  # fmt: skip
+                feature_set=FEATURE_SETS[options.features], **said)  # fmt: skip
     try:
         return page.pack()
     except ValueError as error:
@@ -70,15 +87,15 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=208.0, help="samples a second")
     parser.add_argument("--channels", type=int, default=6)
     parser.add_argument("--samples", type=int, default=0, help="per channel in one window; 0: what the model wants")
-    parser.add_argument("--learn", type=int, default=0, help="windows to learn from what is normal; 0: no learner")
+    parser.add_argument("--learn", type=int, help="windows to learn from; 0: no learner [default: what fits of 240]")
     parser.add_argument("--wake-ms", type=int, default=10_000)
     parser.add_argument("--heartbeat-ms", type=int, default=3_600_000)
     parser.add_argument("--listen-ms", type=int, default=500)
-    parser.add_argument("--window-every", type=int, help="0 with a model, else 1")
+    parser.add_argument("--window-every", type=int, help="0 with a model or a learner, else 1")
     parser.add_argument("--flag-repeat", type=int, default=1)
     parser.add_argument("--line", choices=LINES, default="usart", help="the serial port to the gateway")
     parser.add_argument("--baud", type=int, default=115_200)
-    parser.add_argument("--features", choices=FEATURE_SETS, default="statistics", help="if there is no model to say it")
+    parser.add_argument("--features", choices=FEATURE_SETS, help="if no model says it; by rate and axes unless given")
     parser.add_argument("--short-samples", type=int, default=0, help="look at so many first; 0: at the whole window")
     parser.add_argument("--whole-every", type=int, default=0, help="the whole window in every n-th wake all the same")
     parser.add_argument("--radio-min-mv", type=int, default=0, help="below it nothing is sent")
@@ -93,9 +110,7 @@ def main() -> None:
     """Write the file."""
     options = arguments().parse_args()
     chip = CHIPS[options.board]
-    options.hardware = options.hardware or chip.board
-    if options.window_every is None:
-        options.window_every = 0 if options.model else 1
+    settle(options)
     options.out.touch(mode=0o600)  # there is a key in it
     if options.air is not None:
         page = configuration(options)

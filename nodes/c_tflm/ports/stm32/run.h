@@ -4,7 +4,7 @@
 
 #include "board.h"
 
-enum { RUN_MODEL_MEMORY = 8192 };
+enum { RUN_MODEL_MEMORY = 12288 };
 
 /* Everything of a node but what a reset leaves as it is. */
 struct run {

@@ -5,7 +5,7 @@ Samples are an array of 16-bit numbers, interleaved: all channels of the first s
 
 from micropython import const
 
-STATISTICS, INVARIANT, SLOW = 1, 2, 3
+STATISTICS, INVARIANT, SLOW, PRINCIPAL = 1, 2, 3, 5
 _STUCK = const(4)
 _SATURATED = const(5)
 
@@ -18,6 +18,8 @@ def _module(set_):
         from . import features_invariant as module
     elif set_ == SLOW:
         from . import features_slow as module
+    elif set_ == PRINCIPAL:
+        from . import features_principal as module
     else:
         raise ValueError(set_)
     return module
@@ -30,17 +32,19 @@ def compute(set_, samples, n, channels):
 
 def size(set_, channels):
     """How many features a set gives for 1 to 9 channels."""
-    return channels + 13 * ((channels + 2) // 3) if set_ == INVARIANT else 3 * channels
+    if set_ == INVARIANT:
+        return channels + 13 * ((channels + 2) // 3)
+    return (2 if set_ == PRINCIPAL else 3) * channels
 
 
-def sensor_fault(samples, n, channels):
+def sensor_fault(set_, samples, n, channels):
     """0, or the "why" code of the sensor fault that the samples show. A stuck channel is named before a saturated one,
-    whichever comes first.
+    whichever comes first; slow readings may stand still.
     """
     fault = 0
     for channel in range(channels):
         first = samples[channel]
-        stuck, at_limit = True, 0
+        stuck, at_limit = set_ != SLOW, 0
         for i in range(channel, n * channels, channels):
             x = samples[i]
             stuck = stuck and x == first

@@ -13,7 +13,7 @@ enum {
     LISTEN_MS = 300,
     FLAG_REPEAT = 10,
     UNPROVISIONED_MS = 3600000,
-    MODEL_MEMORY = 8192,
+    MODEL_MEMORY = 12288,
     SDA = 5,
     SCL = 6,
 };
@@ -74,6 +74,7 @@ static struct node_config configure(const struct esp_identity *identity, const s
         .rate_millihz = LIS2DW12_RATE_HZ * 1000,
         .rules = &RULES,
         .updates = &NODE_UPDATES,
+        .hear = node_hear,
     };
     for (unsigned i = 0; i < sizeof config.kid; i++) {
         config.kid[i] = identity->kid[i];
