@@ -91,7 +91,7 @@ def is_figure(value: ast.expr, makers: set[str]) -> bool:
 def pattern(key: ast.Constant | ast.JoinedStr) -> str:
     """What a key may be."""
     parts = key.values if isinstance(key, ast.JoinedStr) else [key]
-    return "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w+" for part in parts)
+    return "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w*" for part in parts)
 
 
 @pytest.mark.parametrize(("file", "test"), sorted(set(NAMED.findall(PAGE))))

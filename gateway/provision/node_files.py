@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ LIB = "lib"
 NATIVE = "stethos_native.mpy"
 SELF_TEST = "self_test.py"
 """Runs on the board, and is no file of it."""
+_PARSING = threading.Lock()  # CPython 3.11 counts the depth of its syntax trees for all threads together
 _PLACES = (Path(__file__).parent / "micropython", Path(__file__).parents[2] / "nodes" / "micropython")
 
 
@@ -71,7 +73,9 @@ def _file(folder: Path, module: str) -> str | None:
 def _imports(folder: Path, file: str) -> Iterator[str]:
     """Names of what a file may import, as far as they stand there; every package on the way to a module as well."""
     package = file.removeprefix(f"{LIB}/").split("/")[:-1]
-    for node in ast.walk(ast.parse((folder / file).read_bytes())):
+    with _PARSING:
+        tree = ast.parse((folder / file).read_bytes())
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from _with_packages(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
