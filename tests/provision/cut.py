@@ -58,7 +58,8 @@ def killed(board: Board, state_dir: Path, wanted: Order, at: int) -> bool:
     process = _processes.Process(target=_killed_host, args=(str(board.port), state_dir, wanted, at))
     process.start()
     process.join()
-    assert process.exitcode in (0, -signal.SIGKILL), (state_dir / FAILED).read_text()
+    failed = state_dir / FAILED
+    assert process.exitcode in (0, -signal.SIGKILL), failed.read_text() if failed.exists() else process.exitcode
     return process.exitcode != 0
 
 

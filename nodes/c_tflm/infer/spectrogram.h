@@ -3,7 +3,7 @@
 #ifndef STETHOS_SPECTROGRAM_H
 #define STETHOS_SPECTROGRAM_H
 
-#include "features_mel.h"
+#include "../core/features_mel.h" /* named whole: who builds a firmware may look in this folder only */
 
 enum { SPECTROGRAM_ROWS_MAX = 128 };
 
