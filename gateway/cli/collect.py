@@ -96,7 +96,7 @@ def collect(
             raise click.ClickException(f"{', '.join(strangers)}: no node of an asset in {config_file}")
         try:
             writer = Writer(folder, name=folder.resolve().name[:64], add=True)
-            begun = {run.node for run in _runs(folder) if run.session == session}
+            begun = {run.node for run in _runs(folder) if run.session == session and run.commission_s > 0}
         except DatasetBroken as error:
             raise click.ClickException(str(error)) from error
         state_dir = settings.gateway.state_dir
@@ -106,23 +106,27 @@ def collect(
                 post(state_dir, node, Order.BIRTH, None, minutes / 60)  # says what it is
                 post(state_dir, node, Order.COLLECT, windows, minutes / 60)
             collected, lost = _follow(reader, after, nodes, windows, minutes * 60)
-            for node in (name for name, found in collected.items() if len(found.pieces) < windows):
-                post(state_dir, node, Order.COLLECT, 0, minutes / 60)  # no more of them
+    runs, faults = list[Run](), list[str]()
     try:
-        runs = [
-            run
-            for node, found in collected.items() if found.pieces
-            for run in write(writer, node, found, _about(about, assets[node], first=node not in begun), lost)
-        ]  # fmt: skip
+        for node, found in collected.items():
+            try:
+                runs += write(writer, node, found, _about(about, assets[node], first=node not in begun), lost)
+            except NotTold as error:  # the other nodes' windows are kept
+                faults.append(str(error))
         if runs:
             writer.close()
-    except (DatasetBroken, NotTold) as error:
+    except DatasetBroken as error:
         raise click.ClickException(str(error)) from error
     for node, found in collected.items():
         click.echo(f"{node}: {len(found.pieces)} of {windows} windows{_why(found)}")
     for name, count in sorted((+lost).items()):
         click.echo(f"{name}: {count}", err=True)
     click.echo(f"{folder}: {len(runs)} runs more")
+    with faults_to_shell():
+        for node in (name for name, found in collected.items() if len(found.pieces) < windows):
+            post(state_dir, node, Order.COLLECT, 0, minutes / 60)  # no more of them
+    if faults:
+        raise click.ClickException("\n".join(faults))
     if any(len(found.pieces) < windows for found in collected.values()):
         raise SystemExit(1)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import click
 import numpy as np
@@ -31,6 +31,8 @@ from gateway.runtime.learning_place import AtPlace, is_place
 from gateway.store.reader import Reader
 from gateway.wire import age
 from gateway.wire.messages import Features
+
+_T = TypeVar("_T")
 
 LOOK_BACK = 20_000
 """Entries among which the newest window of a node is looked for."""
@@ -198,14 +200,25 @@ def _reader(config_file: Path) -> Reader:
 
 
 def _places(reader: Reader) -> dict[str, AtPlace]:
-    return {node: AtPlace.loaded(state) for node, state in reader.places().items() if is_place(node)}
+    states = {node: state for node, state in reader.places().items() if is_place(node)}
+    return {node: at for node, state in states.items() if (at := _read(node, AtPlace.loaded, state))}
+
+
+def _read(node: str, loaded: Callable[[bytes], _T], state: bytes) -> _T | None:
+    """What is known of a node; None, which is told, if this version cannot read it."""
+    try:
+        return loaded(state)
+    except StateRefused as error:
+        click.echo(f"{node}: cannot be read: {error}", err=True)
+        return None
 
 
 def _views(reader: Reader, settings: Settings) -> dict[str, View]:
     """Of nodes that are judged together with others now."""
     states, fused = reader.places(), settings.fused()
     keys = {node: f"{asset}:{node}" for asset, nodes in fused.items() for node in nodes}
-    return {node: learning_fused.loaded(states[key]) for node, key in keys.items() if key in states}
+    there = {node: states[key] for node, key in keys.items() if key in states}
+    return {node: view for node, state in there.items() if (view := _read(node, learning_fused.loaded, state))}
 
 
 def _row(features: Features) -> Floats:

@@ -65,7 +65,8 @@ class Learners:
         self.not_learned = self.without_context = 0
         self._fusions = Fusions({key: state for key, state in states.items() if is_fused(key)}, learn_from)
         self._readings = _readings(states)
-        self.tune(lessons)
+        self._asked: Lessons | None = None
+        self._tune(lessons)
         self._places: dict[str, AtPlace] = {}
         for node, state in states.items():
             if not is_place(node):
@@ -79,6 +80,9 @@ class Learners:
         """What is to be handed in for these Windows, in order: their Scores, what was learned, and what is to be kept.
         Not on the event loop.
         """
+        asked, self._asked = self._asked, None
+        if asked:
+            self._tune(asked)
         said: list[Body | Places] = []
         keep: dict[str, bytes] = {}
         for entry, pending in batch.items():
@@ -97,7 +101,11 @@ class Learners:
         return [*said, Places(keep | self._readings.state())] if keep else said
 
     def tune(self, lessons: Lessons) -> None:
-        """For what is learned from now on. A fleet that cannot be read is none."""
+        """For what is learned from the next Window on: `score` may be at work in another thread."""
+        self._asked = lessons
+
+    def _tune(self, lessons: Lessons) -> None:
+        """A fleet that cannot be read is none."""
         self._fusions.tune(lessons.fused)
         self._lessons, self._fleets = lessons, {}
         told = {node: how.context for node, how in lessons.own.items() if how.context}
@@ -128,11 +136,12 @@ class Learners:
         channels = feature_sets.channels(pending.feature_set, len(pending.values))
         form = Form(pending.feature_set, channels).known_with(self._form(node))
         at, how = self._places.get(node), self._lessons.of(node)
-        if at and at.since >= since and at.context == how.context and not at.form.unlike(form):
+        if at and at.since >= since and at.context == how.context and at.holds(form):
             at.form = at.form.known_with(form)
             return at, ()
         place, fleet = Place(names(form.feature_set, channels), Settings(learn=how.windows)), self._fleet(node)
-        at = self._places[node] = AtPlace(place, form, max(since, entry), how.context, self._ordered(node))
+        ordered = self._ordered(node) and (at is None or at.since < since)
+        at = self._places[node] = AtPlace(place, form, max(since, entry), how.context, ordered)
         if fleet is None:
             return at, ()
         if why := fleet.unfit(form, place.names):

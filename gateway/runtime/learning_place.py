@@ -87,7 +87,7 @@ class AtPlace:
         """
         rows, seen_ms, contexts = np.array(self.rows), self.seen_ms, np.array(self.contexts)
         self.rows, self.seen_ms, self.contexts = [], [], []
-        self.used = varying(contexts) if self.context else []
+        self.used = [i for i in varying(contexts) if _turns(contexts[:, i])] if self.context else []
         seen = contexts[:, self.used] if self.used else None
         if self.context:
             self.place.how = self._with_context() if self.used else fit
@@ -113,9 +113,14 @@ class AtPlace:
             if number in counts:
                 said.append(f"given {name}")
             else:
-                why = "too few windows tell what it does" if number in self.used else "it never changed"
+                why = "too few windows tell what it does" if number in self.used else "it never turned"
                 said.append(f"not given {name}: {why}")
         return said
+
+    def holds(self, form: Form) -> bool:
+        """Whether Windows of that form belong here; not where a fleet that is for other Windows teaches it."""
+        fleet = self.place.how if self.learns and isinstance(self.place.how, Prior) else None
+        return not self.form.unlike(form) and not (fleet and fleet.unfit(form, self.place.names))
 
     def dumped(self) -> bytes:
         """As the journal keeps it."""
@@ -142,6 +147,12 @@ class AtPlace:
 
     def _with_context(self) -> Contexts:
         return Contexts(tuple(column(self.context[i]) for i in self.used))
+
+
+def _turns(levels: NDArray[np.float64]) -> bool:
+    """Whether it rose and fell while it was learned: what only rises may be a clock, which no learner is told."""
+    steps = np.diff(levels)
+    return bool(steps.max() > 0 > steps.min())
 
 
 def is_place(key: str) -> bool:

@@ -113,7 +113,7 @@ class Rescoring:
         name = next(iter(batch.values())).model.replace(CONTEXT, LEARNER)
         self._handed_in |= batch.keys()
         if name == LEARNER and (learners := self._learners()):
-            self._metrics.event("window_scored", len(batch))
+            self._metrics.event("window_scored", sum(pending.model != CONTEXT for pending in batch.values()))
             before = learners.not_learned, learners.without_context
             found = await asyncio.to_thread(learners.score, batch)
             self._metrics.event("window_not_learned", learners.not_learned - before[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -118,9 +118,12 @@ def reports(reader: Reader, after: int) -> Iterator[tuple[int, Report]]:
 
 def write(writer: Writer, node: str, collected: Collected, about: About, lost: Counter[str]) -> list[Run]:
     """A run for each stretch of one rate and shape; usually that is one. Raises DatasetBroken, and NotTold."""
-    if about.features and collected.feature_set is None:
+    if about.features and collected.pieces and collected.feature_set is None:
         raise NotTold(f"{node} has sent no Birth, which says what its features are")
-    return [_write(writer, node, collected, pieces, about, i, lost) for i, pieces in enumerate(_alike(collected))]
+    return [
+        _write(writer, node, collected, pieces, replace(about, teaches=about.teaches and not number), number, lost)
+        for number, pieces in enumerate(_alike(collected))
+    ]
 
 
 def _alike(collected: Collected) -> list[list[Piece]]:

@@ -183,7 +183,7 @@ def test_who_is_only_context_is_not_judged_and_has_no_place() -> None:
 def test_what_never_changed_is_not_given_and_what_has_another_context_is_learned_anew() -> None:
     at = learners(*SPEED)
     (still,) = learned(run(at, turning((800,), LEARN + 1), 0, 1))
-    assert still.told.endswith("; not given tacho/1: it never changed")
+    assert still.told.endswith("; not given tacho/1: it never turned")
     assert {score.threshold for score in scores(run(at, turning((1400,), 3), LEARN + 1, 1))} == {UNIT}
     at.tune(lessons())
     assert {score.threshold for score in scores(run(at, turning((800,), 3), 1000, 1))} == {NO_OPINION}
@@ -196,7 +196,7 @@ def test_what_could_not_be_learned_is_learned_from_the_next_windows() -> None:
     assert (refused.what, refused.told) == ("refused", "24 rows in 3 contexts")
     again = Learners(at.states(), lambda node: 0, lessons(*SPEED, learn=24))
     (commissioned,) = learned(run(again, turning((800,), 24), 25, 1))
-    assert commissioned.told.endswith("; not given tacho/1: it never changed")
+    assert commissioned.told.endswith("; not given tacho/1: it never turned")
 
 
 def room(days: int, *, seed: int = 1, begin: int = 0) -> list[tuple[int, ...]]:
@@ -257,5 +257,5 @@ async def test_of_a_running_gateway_context_and_machine_are_taken_in_the_order_i
         work = asyncio.create_task(rescoring.run())
         await until(lambda: not house.decider.engine.waiting)
         work.cancel()
-        assert house.counted("window_scored") == 8 and house.counted("window_without_context") == at.without_context > 0
+        assert house.counted("window_scored") == 4 and house.counted("window_without_context") == at.without_context > 0
         assert at.states().keys() == {"n1", KEY}

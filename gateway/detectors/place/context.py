@@ -29,7 +29,7 @@ PIECES = 2
 """A single stay in one context is cut into so many, to see how it wanders there."""
 STEP = 1e-3
 """Of a column's span: contexts nearer than that are one."""
-MOST = 4096
+MOST = 256
 """Contexts whose Normal is kept."""
 
 Numbers = NDArray[np.intp]

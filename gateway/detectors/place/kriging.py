@@ -21,6 +21,8 @@ NUGGETS = (1e-3, 1e-2, 1e-1)
 """Share of the variance between contexts that comes anew at each: what no neighbour foretells."""
 OTHER_STATE = 0.25
 """Correlation of what is normal in two states of a machine."""
+SAME = 1e-3
+"""Of a column's span: numbers of one state are no farther apart (`context.STEP`)."""
 
 
 class Kind(StrEnum):
@@ -57,7 +59,7 @@ class Kriging:
     def at(self, context: Floats) -> tuple[Floats, float]:
         """The mean [p] in a context [c], and how much of `apart` it is uncertain by, 0 where it was learned exactly."""
         if all(column.kind is Kind.STATE for column in self.columns):  # between states there is nothing
-            there = np.flatnonzero((self.knots == context).all(axis=1))
+            there = np.flatnonzero((np.abs(self.knots - context) <= SAME * self.spans).all(axis=1))
             if len(there):
                 return self.means[there[0]], 0.0
         inverse, trend, slopes, rest, bend = _solved(self, self.means)
@@ -94,7 +96,7 @@ def likeness(a: Floats, b: Floats, columns: Sequence[Column], spans: Floats, rea
     for i, column in enumerate(columns):
         gap = np.abs(a[:, i, None] - b[None, :, i])
         if column.kind is Kind.STATE:
-            found *= np.where(gap > 0, OTHER_STATE, 1.0)
+            found *= np.where(gap > SAME * spans[i], OTHER_STATE, 1.0)
             continue
         if column.kind is Kind.CYCLE:
             far = np.abs(np.sin(np.pi * gap / column.period)) / reach

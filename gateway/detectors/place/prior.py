@@ -147,6 +147,8 @@ class Prior:
         if self.limits.count and (each < OF or len(chunks) < PLACES):
             single, s = self.limits.mean
             return Limit(float(single), float(s), 1, CHUNKS)
+        if not chunks:
+            raise TooFew("no place of the fleet tells of a threshold")
         own = limit_of(self, chunks, contexts)
         if not self.limits.count:
             return own

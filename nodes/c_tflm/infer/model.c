@@ -162,7 +162,7 @@ static enum model_status attach(struct model *m, void *memory, size_t size) {
     return MODEL_OK;
 }
 
-/* A window of noise, the same everywhere: SPEC.md, "Self-test of a spectrogram". */
+/* A window of noise, the same everywhere: SPEC.md, "Self-test". */
 static void hear_noise(const struct model *m, uint32_t x, uint32_t shift) {
     int16_t piece[MEL_FRAME_MAX / 2];
     const uint32_t hop = spectrogram_hop(&m->look);

@@ -35,7 +35,8 @@ static bool accepts(void *context, enum store store, uint8_t slot) {
     case STORE_CONFIG:
         return takes_config(board, payload, size);
     case STORE_MODEL:
-        return model_open(board->trial.model, payload, size, board->trial.memory, board->trial.size) == MODEL_OK;
+        return model_open(board->trial.model, payload, size, board->trial.memory, board->trial.size) == MODEL_OK &&
+               board->trial.model->heard <= board->trial.model->samples; /* there is no sample_part here */
     default:
         return true; /* the boot stub has looked at a firmware's vectors, or will */
     }

@@ -14,7 +14,8 @@ static struct model *open_model(struct run *run, bool *broken) {
     if (image == NULL) {
         return NULL;
     }
-    *broken = model_open(&run->model, image, size, run->model_memory, sizeof run->model_memory) != MODEL_OK;
+    *broken = model_open(&run->model, image, size, run->model_memory, sizeof run->model_memory) != MODEL_OK ||
+              run->model.heard > run->model.samples;
     return *broken ? NULL : &run->model;
 }
 

@@ -29,8 +29,10 @@ static bool open_slot(const struct slots *slots, uint8_t slot, struct model *mod
     struct slot_state state;
     slots_read(slots, slot, &state);
     const uint8_t *image = esp_store_map(STORE_MODEL, slot);
-    return image != NULL && model_open(model, image, image_size(&state.manifest), model_memory[memory],
-                                       sizeof model_memory[memory]) == MODEL_OK;
+    return image != NULL &&
+           model_open(model, image, image_size(&state.manifest), model_memory[memory], sizeof model_memory[memory]) ==
+               MODEL_OK &&
+           model->heard <= model->samples; /* there is no sample_part here */
 }
 
 static bool accept(void *context, enum store store, uint8_t slot) {
