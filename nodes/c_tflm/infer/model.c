@@ -152,7 +152,8 @@ static enum model_status attach(struct model *m, void *memory, size_t size) {
     if (size < front) {
         return MODEL_NO_MEMORY;
     }
-    m->refused = network_attach(&m->network, (uint8_t *)memory + front, size - front);
+    void *behind = front > 0 ? (uint8_t *)memory + front : memory; /* which may be NULL, where none is needed */
+    m->refused = network_attach(&m->network, behind, size - front);
     if (m->refused != NETWORK_OK) {
         return MODEL_NO_MEMORY;
     }
