@@ -90,13 +90,15 @@ class House:
         gateway, self.gateway = self.gateway, None
         return await _end(gateway, how) if gateway else 0
 
-    async def start_node(self, name: str) -> None:
-        """A node that ran before goes on with its flash, as after a loss of power."""
+    async def start_node(self, name: str, *more: str) -> None:
+        """A node that ran before goes on with its flash, as after a loss of power. `more` arguments come after those of
+        the plant and win over them.
+        """
         node = next(n for n in self.plant.nodes if n.name == name)
         key, flash = str(self._file(name, "key")), str(self._file(name, "flash"))
         command = (
             str(self._program), "--key-file", key, "--state", flash, "--link", self._link(node), "--listen-ms", "500",
-            *node.arguments,
+            *node.arguments, *more,
         )  # fmt: skip
         self.nodes[name] = await self._spawn(f"node-{name}", command)
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 from gateway.provision.boards import BoardUnfit, Item, Software
@@ -23,8 +20,6 @@ LIB = "lib"
 NATIVE = "stethos_native.mpy"
 SELF_TEST = "self_test.py"
 """Runs on the board, and is no file of it."""
-_PARSING = threading.Lock()
-_TRIES = 20
 _PLACES = (Path(__file__).parent / "micropython", Path(__file__).parents[2] / "nodes" / "micropython")
 
 
@@ -73,20 +68,10 @@ def _file(folder: Path, module: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)
-def _nodes(source: bytes) -> tuple[ast.AST, ...]:
-    """Of a syntax tree. CPython 3.11 counts its depth for all threads together, and may refuse it for another's."""
-    with _PARSING:
-        for _ in range(_TRIES):
-            with suppress(SystemError):
-                return tuple(ast.walk(ast.parse(source)))
-        return tuple(ast.walk(ast.parse(source)))
-
-
 def _imports(folder: Path, file: str) -> Iterator[str]:
     """Names of what a file may import, as far as they stand there; every package on the way to a module as well."""
     package = file.removeprefix(f"{LIB}/").split("/")[:-1]
-    for node in _nodes((folder / file).read_bytes()):
+    for node in ast.walk(ast.parse((folder / file).read_bytes())):
         if isinstance(node, ast.Import):
             yield from _with_packages(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -27,8 +27,8 @@ ON_BOARD: Places = ((Repl, "run"), (Repl, "write_file"), (Repl, "run_and_leave")
 ANYWHERE: Places = (*ON_BOARD, (Registry, "add"), (Registry, "rekey"), (Begun, "note"), (Begun, "clear"))
 
 # Not from this process: a board's thread may be starting a program just then.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__])
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def killed(board: Board, state_dir: Path, wanted: Order, at: int) -> bool:
     """By a process that is killed before its call `at`, or, every other time, half-way through that, if it goes to the
     board. False: it has come to its end.
     """
-    process = _processes.Process(target=_killed_host, args=(str(board.port), state_dir, wanted, at))
+    process = processes.Process(target=_killed_host, args=(str(board.port), state_dir, wanted, at))
     process.start()
     process.join()
     failed = state_dir / FAILED
@@ -78,8 +78,8 @@ def unplugged(board: Board, state_dir: Path, wanted: Order, at: int) -> bool:
     """The cable is pulled before call `at` to the board, which has no other power, and stays without.
     False: it has come to its end.
     """
-    here, there = _processes.Pipe()
-    process = _processes.Process(target=_unplugged_host, args=(str(board.port), state_dir, wanted, at, there))
+    here, there = processes.Pipe()
+    process = processes.Process(target=_unplugged_host, args=(str(board.port), state_dir, wanted, at, there))
     process.start()
     there.close()
     pulled = True

@@ -20,10 +20,12 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.demo.plant import DemoAsset, DemoNode, DemoPlant, Ports, built_in
+from gateway.demo.processes import House
 from tests.system.clients import run
 
 T = TypeVar("T")
 
+FAILING = "sim:motor?fault=imbalance&at=0&ramp=0"
 FIRST_MODELS = Path(__file__).parents[2] / "build" / "models"
 
 _BELOW_EPHEMERAL = range(20_000, 32_000)  # the kernel gives none of these to somebody who asks for any port
@@ -73,6 +75,12 @@ def first_models() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         built_in(FIRST_MODELS)
     return FIRST_MODELS
+
+
+async def fail(house: House, name: str) -> None:
+    """From now on the motor of a node is out of balance: when, no clock decides."""
+    await house.end_node(name)
+    await house.start_node(name, "--source", FAILING)
 
 
 def motor(name: str, asset: str, link: str, models: Path, source: str, seed: int, heartbeat_ms: int) -> DemoNode:

@@ -31,9 +31,8 @@ def spine_plant(models: Path) -> DemoPlant:
     """Three motors that lose their balance, each watched over another link; a fourth has a stuck sensor."""
     # From the first sample on: a window that straddles a fault's beginning may be flagged by the node and refuted by
     # the host, and an alarm that comes and goes has more events than these tests name.
-    failing = "sim:motor?fault=imbalance&at=0&ramp=0"
     nodes = [
-        plants.motor(f"{link}-{i}", f"motor-{link}", link, models, failing, 6000 + 10 * n + i, HEARTBEAT_MS)
+        plants.motor(f"{link}-{i}", f"motor-{link}", link, models, plants.FAILING, 6000 + 10 * n + i, HEARTBEAT_MS)
         for n, link in enumerate(LINKS)
         for i in (1, 2)
     ]

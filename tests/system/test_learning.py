@@ -15,7 +15,7 @@ from tests.system import plants
 from tests.system.plants import stethos
 
 WINDOWS = 32
-SOURCE = "sim:motor?fault=imbalance&at=40&ramp=0"
+HEALTHY = "sim:motor"
 PATIENCE_S = 60
 
 
@@ -41,7 +41,7 @@ async def states(house: House, wanted: str) -> None:
 async def test_a_node_without_a_model_is_judged_by_what_the_gateway_has_learned(
     tmp_path: Path, models: Path, node_program: Path
 ) -> None:
-    arguments = ("--source", SOURCE, "--seed", "11", "--wake-ms", "200", "--window-every", "1", "--speed", "8")
+    arguments = ("--source", HEALTHY, "--seed", "11", "--wake-ms", "200", "--window-every", "1", "--speed", "8")
     mote = DemoNode("mote", "motor", "udp", (*arguments, "--heartbeat-ms", "60000"))
     asset = DemoAsset("motor", "hall-1", "line-1", 1, (), (("mote", "learner"),))
     plant = DemoPlant("works", (asset,), (mote,), models, window_s=5, quiet_s=2)
@@ -50,6 +50,7 @@ async def test_a_node_without_a_model_is_judged_by_what_the_gateway_has_learned(
     told = configuration(plant, ports, folder, mqtt_version()) + learning
     async with running(plant, ports, folder, node_program, told) as house:
         await commissioned(house, 1)
+        await plants.fail(house, "mote")
         await states(house, "unacknowledged")
         await house.end_gateway()
         scored = [e for e in entries(house, Scored) if isinstance(e, Scored) and e.model]
