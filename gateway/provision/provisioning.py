@@ -29,6 +29,7 @@ from typing import Any
 import cbor2
 from pydantic import ValidationError
 
+from gateway.detectors.bundle import IMAGE_LOOKING
 from gateway.provision import micropython_board, node_json, stm32_board
 from gateway.provision.boards import Board, BoardFailed, BoardUnfit, Held, Item, Software, Wanted, mark
 from gateway.store.keys import NodeKey, Registry
@@ -36,6 +37,8 @@ from gateway.store.keys import NodeKey, Registry
 MODEL_NAME = "model.cbor"
 """Of a model on a board, unless node.json has another."""
 FOLDER = "provisioning"
+_LOOK = 12
+"""Of a model-image (nodes/wire/wire.cddl): what its spectrogram is made of."""
 
 
 class ProvisionRefused(Exception):  # noqa: N818 - a decision, not a failure
@@ -114,13 +117,18 @@ def with_model(settings: Any, model: bytes | None) -> Any:
         if getattr(settings, "model", None):
             raise BoardUnfit(f"node.json wants a model ({settings.model}), and none is given: --model BUNDLE")
         return settings
-    _, feature_set, channels, samples = cbor2.loads(model)[:4]
+    image = cbor2.loads(model)
+    version, feature_set, channels, samples = image[:4]
     faults, unsaid = [], {}
     for what, its in (("feature_set", feature_set), ("samples", samples), ("channels", channels)):
         if what in type(settings).model_fields and what not in settings.model_fields_set:
             unsaid[what] = its
         elif its != (ours := getattr(settings, what)):
             faults.append(f"{what}: the model is made for {its}, and node.json says {ours}")
+    if version == IMAGE_LOOKING:
+        frame, _, _, rows, _ = image[_LOOK]
+        if (heard := frame // 2 * (rows + 1)) > samples:
+            faults.append(f"the model hears {heard} samples in one go, and a board holds the {samples} of a window")
     if faults:
         raise BoardUnfit("\n".join(faults))
     if unsaid:

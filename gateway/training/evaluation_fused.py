@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors import judged
 from gateway.detectors.fusion import NODES, Fusion
 from gateway.detectors.place import Settings
 from gateway.training import stream
 from gateway.training.dataset import Dataset
 from gateway.training.dataset.manifest import UNLABELLED
 from gateway.training.evaluation import Track
-from gateway.training.judges import EVENTS
+from gateway.training.judges import EVENTS, Subject
 from gateway.training.stream import Stream
 from gateway.training.view import NotEvaluable, View, usual_samples
 
@@ -71,7 +70,7 @@ def together(streams: Sequence[Stream]) -> Moments:
         rows = np.maximum(rows, 0)
         missing |= first.at_s - one.at_s[rows] > _OLD_ROWS * one.row_s
         missing |= one.sensor_fault[rows] != 0
-        x[one.node] = np.where(missing[:, None], np.nan, _terms(one)[rows])
+        x[one.node] = np.where(missing[:, None], np.nan, Subject.of(one).terms(one.x)[rows])
         faults.append(np.where(missing, UNLABELLED, one.fault[rows]))
     known = np.stack(faults)
     fault = np.where((known == 1).any(axis=0), 1, np.where((known == 0).any(axis=0), 0, UNLABELLED)).astype(np.int8)
@@ -123,14 +122,9 @@ def _track(streams: Sequence[Stream], before: Fusion | None, settings: Settings)
     return track, fusion
 
 
-def _terms(one: Stream) -> Floats:
-    return one.x if one.feature_set is None else judged.judged(one.feature_set, len(one.channels), one.x)
-
-
 def _names(one: Stream) -> list[str]:
-    """Of the columns of `_terms`."""
-    named = one.channels if one.feature_set is None else judged.names(one.feature_set, one.channels)
-    return [f"{one.node} {name}" for name in named]
+    """Of the columns of its terms."""
+    return [f"{one.node} {name}" for name in Subject.of(one).term_names]
 
 
 def _breaks(one: Stream, first: int) -> list[int]:

@@ -40,7 +40,7 @@ class FleetJudge:
 
     def commission(self, rows: Seen) -> None:
         """From these rows and the fleet; by the fleet alone where they are too few. Raises CannotLearn."""
-        x = terms(self._subject, rows.x)
+        x = self._subject.terms(rows.x)
         if len(x) < CHUNKS:
             self._place = self._begun()
             if self._place is None:
@@ -60,7 +60,7 @@ class FleetJudge:
         """NaN while it knows nothing."""
         if self._place is None:
             return Judged(np.full(len(rows), np.nan), np.zeros(len(rows), np.bool_))
-        found = self._place.judge(terms(self._subject, rows.x), rows.breaks)
+        found = self._place.judge(self._subject.terms(rows.x), rows.breaks)
         return Judged(found.score, found.latched)
 
     def _begun(self) -> Place | None:
@@ -77,11 +77,6 @@ def names_of(subject: Subject) -> tuple[str, ...]:
     if subject.feature_set is None:
         return subject.channels
     return judged.names(subject.feature_set, len(subject.channels))
-
-
-def terms(subject: Subject, x: Floats) -> Floats:
-    """Rows as a learner judges them."""
-    return x if subject.feature_set is None else judged.judged(subject.feature_set, len(subject.channels), x)
 
 
 def tracks_given_others(
@@ -120,7 +115,7 @@ def taught(one: Stream) -> Prior | None:
     """What a run's start, which may be learned from, teaches like machines; None where no sensor was sound."""
     subject = Subject.of(one)
     sound = np.flatnonzero(one.sensor_fault[: one.learn] == 0)
-    rows = terms(subject, one.x[sound])
+    rows = subject.terms(one.x[sound])
     if not len(rows):
         return None
     whole = len(rows) >= _PIECES

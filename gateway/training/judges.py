@@ -55,6 +55,15 @@ class Subject:
         """Of a stream."""
         return cls(stream.node, stream.asset, stream.feature_set, stream.channels, stream.context_names)
 
+    def terms(self, x: Floats) -> Floats:
+        """Rows [n, p] as the gateway's learner judges them: of features `judged`, readings as they are."""
+        return x if self.feature_set is None else judged.judged(self.feature_set, len(self.channels), x)
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Of the columns of `terms`."""
+        return self.channels if self.feature_set is None else judged.names(self.feature_set, self.channels)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -157,7 +166,7 @@ class PlaceJudge:
 
     def commission(self, rows: Seen) -> None:
         """From all of these rows. Raises CannotLearn."""
-        x, self._place = self._terms(rows.x), None
+        x, self._place = self._subject.terms(rows.x), None
         self._known = [] if rows.context is None else varying(rows.context)
         how: Fit = Contexts(tuple(self._column(i, rows) for i in self._known)) if self._known else fit
         least = 2 * self._settings.chunks
@@ -165,7 +174,7 @@ class PlaceJudge:
             raise CannotLearn(f"{len(x)} rows to learn from, where {least} are the least")
         if not np.ptp(x, axis=0).any():
             raise CannotLearn(f"{len(x)} rows without any change")
-        place = Place(self._names(), replace(self._settings, learn=max(len(x), 1)), how)
+        place = Place(self._subject.term_names, replace(self._settings, learn=max(len(x), 1)), how)
         try:
             place.commission(x, rows.breaks, self._contexts(rows))
         except (ValueError, np.linalg.LinAlgError) as error:  # TooFew, Stuck, and what the algebra cannot do
@@ -176,17 +185,8 @@ class PlaceJudge:
         """NaN while it knows nothing."""
         if self._place is None:
             return Judged(np.full(len(rows), np.nan), np.zeros(len(rows), np.bool_))
-        found = self._place.judge(self._terms(rows.x), rows.breaks, self._contexts(rows))
+        found = self._place.judge(self._subject.terms(rows.x), rows.breaks, self._contexts(rows))
         return Judged(found.score, found.latched)
-
-    def _terms(self, x: Floats) -> Floats:
-        subject = self._subject
-        return x if subject.feature_set is None else judged.judged(subject.feature_set, len(subject.channels), x)
-
-    def _names(self) -> tuple[str, ...]:
-        """Of the columns of `_terms`."""
-        number, channels = self._subject.feature_set, self._subject.channels
-        return channels if number is None else judged.names(number, channels)
 
     def _contexts(self, rows: Seen) -> Floats | None:
         return rows.context[:, self._known] if rows.context is not None and self._known else None

@@ -28,10 +28,15 @@ def sampled(dataset: Dataset, scaled: Sequence[Sampled] = ()) -> Dataset:
         run = recording.run
         if run.kind == "values" and len(run.channels) <= _CHANNELS:
             fitting = told if len(told) == len(run.channels) else _fitting(dataset, run)
-            channels = (c.model_copy(update={"per_unit": p}) for c, p in zip(run.channels, fitting, strict=True))
-            run = run.model_copy(update={"kind": "samples", "channels": tuple(channels)})
+            run = sampled_run(run, fitting)
         runs.append(run)
     return replace(dataset, manifest=dataset.manifest.model_copy(update={"runs": tuple(runs)}))
+
+
+def sampled_run(run: Run, per_unit: Sequence[float]) -> Run:
+    """A run of readings as one of samples, in so many steps a unit of each channel."""
+    channels = (c.model_copy(update={"per_unit": p}) for c, p in zip(run.channels, per_unit, strict=True))
+    return run.model_copy(update={"kind": "samples", "channels": tuple(channels)})
 
 
 def _fitting(dataset: Dataset, run: Run) -> list[float]:

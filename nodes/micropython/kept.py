@@ -18,7 +18,7 @@ _FIELDS = (
     # The schedule
     "booted_ms:Q wake_due_ms:Q health_due_ms:Q birth_due:B learner_due_ms:Q "
     # The machine
-    "standing:B standing_for:I last_score:B similarity:B noticed:B deferring:B "
+    "standing:B standing_for:I last_score:B similarity:B noticed:B hindered:B deferring:B "
     "battery_load_mv:H link_dbm:b collect:H window_number:I "
     "alert_anomalous:B alert_normal:B alert_on:B alert_acknowledged:B "
     # Counted, for Health

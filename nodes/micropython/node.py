@@ -132,8 +132,8 @@ class Node:
         kept.birth_due |= found.learned  # it says what the node has learned
         reports.notice(self, MOVED, found.moved)
         reports.notice(self, DRIFTED, found.drifted)
-        long = kept.standing == ANOMALOUS and kept.standing_for >= _HINDERED_AFTER
-        reports.notice(self, HINDERED, found.hindered and long)
+        kept.hindered = min(kept.hindered + 1, _HINDERED_AFTER) if found.hindered else 0
+        reports.notice(self, HINDERED, kept.hindered == _HINDERED_AFTER)
         if judge.fault and not found.anomalous:  # limits go on without a model, or a learner
             self._fault(judge.fault, samples)
             reports.window(self, 0, features)

@@ -72,7 +72,9 @@ class Sampler:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._spent: dict[str, float] = defaultdict(float)
+        self._spent = defaultdict(
+            float, {stage: 0.0 for *_, stage in STAGES if stage}
+        )  # none is left out for being fast
         self._threads: dict[str, float] | None = None
         self._last_s = 0.0
 

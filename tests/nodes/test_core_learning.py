@@ -160,7 +160,7 @@ def test_a_learner_that_cannot_learn_for_what_others_find_says_so_once_each_time
     """What keeps it may be wrong, a model made for another place for one: then it would never learn."""
     node = Node(library, board, learns=LEARNED, limits=(2000, 2800), heartbeat_ms=10_000, flag_repeat=1000)
     tells = []
-    for warm, wakes in ((True, 24), (True, 10), (False, 5), (True, 24), (True, 3)):
+    for warm, wakes in ((True, 23), (True, 10), (False, 5), (True, 23), (True, 3)):
         board.window = lambda n, warm=warm: [(2900 if warm else 2400) + i % 7 for i in range(n)]
         for _ in range(wakes):
             node.step()
@@ -168,6 +168,20 @@ def test_a_learner_that_cannot_learn_for_what_others_find_says_so_once_each_time
     assert tells == [0, 1, 1, 1, 2]
     assert gateway.of(Health)[-1].learner.learned == 5
     assert all(flag.features is None for flag in gateway.of(Flag) if flag.why == HINDERED)
+
+
+def test_who_learns_anew_is_not_hindered_by_what_stood_before(library, board, gateway):
+    node = watching(library, board, gateway, limits=(-30_000, 30_000))
+    board.window = lambda n: [32_000 + i % 7 for i in range(n)]
+    for _ in range(30):
+        node.step()
+    assert command(node, gateway, LEARN, 30) == DONE
+    for _ in range(22):
+        node.step()
+    assert HINDERED not in {flag.why for flag in gateway.of(Flag)}
+    for _ in range(3):
+        node.step()
+    assert [flag.why for flag in gateway.of(Flag)].count(HINDERED) == 1
 
 
 def test_who_has_learned_is_hindered_by_nobody(library, board, gateway):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from gateway.wire import score
-from gateway.wire.messages import Flag, Health
+from gateway.wire.messages import Flag, Health, Window
 from tests.nodes.core_board import Node
 from tests.nodes.spectrogram_images import Looking, sounds
 from tests.nodes.test_direct_model import opened
 
 WHOLE = Looking()
 PIECES = Looking(samples=64)  # of 288: two half frames at a time
-WHY_SATURATED, WHY_MODEL = 5, 8
+WHY_STUCK, WHY_SATURATED, WHY_MODEL = 4, 5, 8
 N = 12
 
 
@@ -47,13 +47,14 @@ class Played:
         return self.samples[self.at - n : self.at]
 
 
-def start(library, board, looking: Looking, *, hear: bool = True) -> Node:
+def start(library, board, looking: Looking, *, hear: bool = True, **settings: int) -> Node:
     text, model, kept = opened(looking.image(), 16384)
     assert text == "ok"
     hearing = ctypes.cast(library.node_hear, ctypes.c_void_p).value if hear else None
     node = Node(
-        library, board, model=ctypes.pointer(model), samples=looking.samples, channels=looking.channels, hear=hearing
-    )
+        library, board, model=ctypes.pointer(model), samples=looking.samples, channels=looking.channels, hear=hearing,
+        **settings,
+    )  # fmt: skip
     node.image = kept
     return node
 
@@ -109,12 +110,25 @@ def test_a_sensor_fault_in_any_piece_is_one_of_the_window(library, board, gatewa
     assert played.asked[8:] == [(64, 224), (64, 160), (64, 96), (32, 64), (64, 0)]
 
 
+def test_of_a_piece_that_is_short_nobody_says_that_it_stands_still(library, board, gateway) -> None:
+    windows = sounds(2, PIECES)
+    windows[0, 192:224] = 100
+    windows[1, 128:192] = 100
+    played = Played(board, windows)
+    played.parts()
+    node = start(library, board, PIECES)
+    node.step()
+    assert WHY_STUCK not in [flag.why for flag in gateway.of(Flag)]
+    node.step()
+    assert [flag.why for flag in gateway.of(Flag)][-1] == WHY_STUCK
+
+
 @pytest.mark.parametrize("how", ["no pieces", "no hearing", "other samples"])
 def test_a_board_that_cannot_hear_it_says_so_and_judges_nothing(library, board, gateway, how: str) -> None:
     played = Played(board, sounds(3, PIECES))
     if how != "no pieces":
         played.parts()
-    node = start(library, board, PIECES, hear=how != "no hearing")
+    node = start(library, board, PIECES, hear=how != "no hearing", window_every=1)
     if how == "other samples":
         node.config.samples = 96
         node.reboot()
@@ -123,3 +137,4 @@ def test_a_board_that_cannot_hear_it_says_so_and_judges_nothing(library, board, 
     assert played.asked == []
     assert played.at == node.config.samples
     assert gateway.of(Health)[-1].why == WHY_MODEL
+    assert len(gateway.of(Window)) == 1, "somebody else can judge it"

@@ -231,6 +231,14 @@ def test_a_model_says_what_node_json_does_not_and_stands_alone_only_by_wish(tmp_
         told(tmp_path, MOTOR | {"rate_millihz": 3000}, model=image)
 
 
+def test_a_model_that_hears_more_than_a_board_holds_is_refused(tmp_path: Path) -> None:
+    image: list[Any] = [3, 1, 3, 256, 0, [], 0, b"", [], 2, 1, 0, [128, 64, 16, 3, 0]]
+    told(tmp_path, MOTOR, model=cbor2.dumps(image))
+    image[12][3] = 4
+    with pytest.raises(BoardUnfit, match="the model hears 320 samples in one go, and a board holds the 256"):
+        told(tmp_path, MOTOR, model=cbor2.dumps(image))
+
+
 def test_whether_a_native_module_has_the_learner_is_seen_before_it_is_on_a_board(
     board: Board, state_dir: Path, tmp_path: Path
 ) -> None:

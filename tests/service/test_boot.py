@@ -13,6 +13,7 @@ from tests.service.packages import BUNDLE, NEWER
 pytestmark = pytest.mark.timeout(600)  # the first of them builds the package and the machine
 
 STATE = "/var/lib/stethos"
+_LOOP = "asyncio/base_events.py"
 PAGE = Path(__file__).parents[2] / "deploy" / "README.md"
 SPACE = "gateway/gateway/journal_space"
 SHORT_OF_DISK = SAMPLE.replace("#reserve_mb = 256 ", "reserve_mb = 100000000 ")  # the gateway itself raises an alarm
@@ -82,15 +83,10 @@ def test_a_process_that_stands_still_is_replaced(service: Installed) -> None:
         lambda: int(service.show("ActiveEnterTimestampMonotonic")) + 9_000_000 < _now_us(service),
     )
     assert service.pid() == pid
-    service.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", UNIT)
-    service.until_restarted(pid)
+    told = _told_when_stopped(service)
     assert any("Watchdog timeout" in line for line in service.said(f"UNIT={UNIT}"))
-    service.machine.until(  # the journal reads what it said when it can
-        "where it stood is told", lambda: "Fatal Python error: Aborted" in service.said(f"_PID={pid}")
-    )
-    service.machine.until(
-        "down to the loop", lambda: any("asyncio/base_events.py" in line for line in service.said(f"_PID={pid}"))
-    )
+    # CPython 3.11 can fail in telling it, where the process was stopped just as it made a frame: that is rare.
+    assert _LOOP in told or any(_LOOP in _told_when_stopped(service) for _ in range(3))
     service.shell(f"rm -r /run/systemd/system/{UNIT}.d && systemctl daemon-reload")
 
 
@@ -255,6 +251,21 @@ def _journal(service: Installed) -> tuple[str, int]:
     found = re.search(r"gateway (\w+), entries 1 to (\d+)", service.stethos("audit"))
     assert found
     return found[1], int(found[2])
+
+
+def _told_when_stopped(service: Installed) -> str:
+    """Where a process that is stopped says that it stands, when the watchdog ends it."""
+    pid = service.pid()
+    service.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", UNIT)
+    service.until_restarted(pid)
+
+    def told() -> str:
+        return "\n".join(service.said(f"_PID={pid}"))
+
+    service.machine.until("where it stood is told", lambda: "Fatal Python error: Aborted" in told())
+    # The journal reads what it said when it can.
+    service.machine.until("down to the loop", lambda: _LOOP in told() or "Segmentation fault" in told())
+    return told()
 
 
 def _now_us(service: Installed) -> int:

@@ -212,7 +212,7 @@ def test_a_judge_is_shown_rows_and_context_and_breaks_and_no_more(tmp_path: Path
     assert [rows.breaks for rows in (*judge.commissioned, *judge.shown)] == [(0, 1), (3,), (0,)]
     assert {field for field in dir(Seen) if not field.startswith("_")} == {"x", "context", "breaks"}
     assert {field for field in dir(Subject) if not field.startswith("_")} == {
-        "node", "asset", "feature_set", "channels", "context_names", "of",
+        "node", "asset", "feature_set", "channels", "context_names", "of", "terms", "term_names",
     }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detectors.feature_sets import SLOW, STATISTICS, usual
-from gateway.training import stream
-from gateway.training.dataset import Channel, Dataset, Recording, Rows, as_samples, fitting_per_unit
+from gateway.training import slow, stream
+from gateway.training.dataset import Dataset, Recording, Rows, as_samples, fitting_per_unit
 from gateway.training.dataset.manifest import Run
 from gateway.training.held_out import Unfit
 from gateway.training.judges import Seen
@@ -22,7 +22,6 @@ from gateway.training.view import OVERLAP, usual_hop, usual_samples
 
 FAST_HZ = 100.0
 """From here on the usual set of vibration is taken: below, a node's learner is quieter with sizes."""
-SLOW_SAMPLES, SLOW_HOP = 32, 8
 LEAST = 140
 """Windows that a static model needs: three fifths to fit, a fifth to calibrate, a fifth to check. They may overlap."""
 
@@ -92,7 +91,7 @@ class Source:
         fast = self.run.rate_hz >= FAST_HZ
         own = SLOW if self.slow else self.run.feature_set
         self.feature_set = own or feature_set or (usual(len(self.run.channels)) if fast else STATISTICS)
-        self.samples = SLOW_SAMPLES if self.slow else self.run.samples or usual_samples(self.recordings) or 0
+        self.samples = slow.SAMPLES if self.slow else self.run.samples or usual_samples(self.recordings) or 0
         self.hop = self._hop()
         self._per_unit: tuple[float, ...] = ()
         if self.slow:
@@ -102,7 +101,7 @@ class Source:
     def _hop(self) -> int:
         """Windows that are judged overlap only where a node's learner would have too few of them else."""
         if self.slow:
-            return SLOW_HOP
+            return slow.HOP
         if self.run.kind == "features":
             return 1
         return usual_hop(self.recordings, self.samples, [r.run.commission_s for r in self.recordings])
@@ -135,13 +134,8 @@ class Source:
 
     def _sampled(self, recording: Recording) -> Recording:
         """Readings as the 16-bit samples of a slow sensor."""
-        channels = tuple(
-            Channel(name=c.name, unit=c.unit, per_unit=per_unit)
-            for c, per_unit in zip(recording.run.channels, self._per_unit, strict=True)
-        )
-        run = recording.run.model_copy(update={"kind": "samples", "channels": channels, "sha256": None})
-        rows = recording.read()
-        return _Altered(recording.folder, run, lambda _run, _rows: rows) if rows else recording
+        run, rows = slow.sampled_run(recording.run, self._per_unit), recording.read()
+        return _Altered(recording.folder, run, lambda _run, _rows: rows)
 
 
 def first_rows(rows: Stream, n: int) -> Stream:

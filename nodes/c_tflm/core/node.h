@@ -109,7 +109,8 @@ struct node_kept {
     uint8_t last_score;
     uint8_t silence; /* wakes in a row in which something was sent and nothing heard */
     uint8_t similarity;
-    uint8_t noticed; /* bits of what has been told: node_internal.h */
+    uint8_t noticed;  /* bits of what has been told: node_internal.h */
+    uint8_t hindered; /* windows in a row that kept the learner from learning, up to those that are told */
     bool birth_due;
     bool deferring;       /* the battery is too low for the radio */
     bool learner_changed; /* since it was kept */

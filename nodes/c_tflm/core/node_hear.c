@@ -17,24 +17,19 @@ enum sample_status node_hear(struct node *node, uint8_t *why) {
     const struct node_config *config = node->config;
     const struct model *m = node->model;
     const uint16_t last = config->samples;
-    const bool hears = m != NULL && m->heard != 0 && m->channels == config->channels && m->samples == last;
-    const bool whole = !hears || m->heard == last;
-    if (!whole && node->port->sample_part == NULL) {
-        *why = WHY_MODEL;
-        return piece(node, last, 0, true);
-    }
-    for (uint16_t left = whole ? last : m->heard, n; left != 0; left = (uint16_t)(left - n)) {
+    const bool hears = m != NULL && m->heard != 0 && node_model_fits(node);
+    const uint16_t all = hears ? m->heard : last;
+    for (uint16_t left = all, n; left != 0; left = (uint16_t)(left - n)) {
         n = left == last ? last : left - last < last ? (uint16_t)(left - last) : last;
-        const enum sample_status status = piece(node, n, (uint16_t)(left - n), whole);
+        const enum sample_status status = piece(node, n, (uint16_t)(left - n), all == last);
         if (status != SAMPLE_OK) {
             return status;
         }
-        if (*why == 0 && left != last) {
-            /* the sensor goes on all the same */
+        if (*why == 0 && left != last && n == last) { /* of a few samples nobody can say that they stand still */
             *why = features_sensor_fault(node_feature_set(node), node->samples, n, config->channels);
         }
         if (hears) {
-            m->hear(m, node->samples, n, left == m->heard);
+            m->hear(m, node->samples, n, left == all);
         }
     }
     return SAMPLE_OK;

@@ -28,7 +28,8 @@ uint8_t node_feature_set(const struct node *node);
 
 /* node_look.c: one window. */
 void node_look(struct node *node);
-void node_alert(struct node *node, bool was); /* switch the output, if it is to be other than it was */
+bool node_model_fits(const struct node *node); /* of a node with a model */
+void node_alert(struct node *node, bool was);  /* switch the output, if it is to be other than it was */
 
 /* node_report.c: build a message of what is so now and put it into the ring. */
 bool node_has_birth(const struct node *node); /* in the ring */

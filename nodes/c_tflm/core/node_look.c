@@ -46,10 +46,12 @@ static void fault(struct node *node, uint8_t why) {
     }
 }
 
-static bool model_fits(const struct node *node) {
+bool node_model_fits(const struct node *node) {
     const struct model *m = node->model;
-    return m->feature_set == node_feature_set(node) && m->channels == node->config->channels &&
-           m->samples == node->config->samples && (m->heard == 0 || node->config->hear != NULL);
+    const struct node_config *config = node->config;
+    const bool given = config->hear != NULL && (m->heard == m->samples || node->port->sample_part != NULL);
+    return m->feature_set == node_feature_set(node) && m->channels == config->channels &&
+           m->samples == config->samples && (m->heard == 0 || given);
 }
 
 static void report_normal(struct node *node, uint8_t score, const int32_t *features) {
@@ -84,9 +86,9 @@ static void ask(struct node *node, const int32_t *features, struct judgement *ve
     }
     node_notice(node, WHY_MOVED, verdict->moved);
     node_notice(node, WHY_DRIFTED, verdict->drifted);
-    const struct node_kept *kept = node->kept;
-    node_notice(node, WHY_HINDERED,
-                verdict->hindered && kept->standing == WHY_ANOMALOUS && kept->standing_for >= HINDERED_AFTER);
+    uint8_t *hindered = &node->kept->hindered;
+    *hindered = verdict->hindered ? (uint8_t)(*hindered + (*hindered < HINDERED_AFTER)) : 0;
+    node_notice(node, WHY_HINDERED, *hindered == HINDERED_AFTER);
 }
 
 static void judge(struct node *node, const int32_t *features) {
@@ -148,7 +150,7 @@ static void look_at_window(struct node *node) {
     features_compute(node_feature_set(node), node->samples, config->samples, config->channels, &node->scratch,
                      features);
     node->kept->counters.windows++;
-    if (config->model_broken || (node->model != NULL && !model_fits(node))) {
+    if (config->model_broken || (node->model != NULL && !node_model_fits(node))) {
         fault(node, WHY_MODEL);
         report_normal(node, 0, features);
     } else {

@@ -18,6 +18,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import cbor2
+
 from gateway.detectors import feature_sets
 from gateway.provision import recommended
 from gateway.provision.stm32_config import CHIPS, LINES, SENSORS, STORE_CONFIG, STORE_MODEL, Page, slot
@@ -34,9 +36,11 @@ def settle(options: argparse.Namespace) -> None:
     number = recommended.feature_set(round(options.rate * 1000), options.channels)
     options.features = options.features or feature_sets.NAMES[number]
     if options.learn is None:
-        size = feature_sets.size(FEATURE_SETS[options.features], options.channels)
-        # Of a model that looks at something else the board takes as many as fit.
-        options.learn = recommended.WINDOWS if options.model else recommended.windows_that_fit(size)
+        number, channels = FEATURE_SETS[options.features], options.channels
+        if options.model:  # the board computes what its model wants
+            _, number, channels, *_ = cbor2.loads(options.model.read_bytes())
+        size = feature_sets.size(number, min(channels, options.channels))
+        options.learn = recommended.windows_that_fit(size)
         print(recommended.learning(options.learn, size, model=bool(options.model), off="--learn 0"))
     if options.window_every is None:
         options.window_every = 0 if options.model or options.learn else 1
