@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.model_options import dataset_argument, generation_option, rate_option, seed_option
 from gateway.cli.model_sign import faults, finish, signing_key, signing_options
 from gateway.cli.options import WIDE
 from gateway.training import dataset, mobilenet, mobilenet_judge, spectrogram_bundle
@@ -17,7 +18,7 @@ from gateway.training.spectrograms import Look, of
 
 
 @click.command()
-@click.argument("data", metavar="DATASET", type=click.Path(path_type=Path, file_okay=False))
+@dataset_argument
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the networks.")
 @click.option("--channel", default="", help="Its name. Default: the first.")
 @click.option("--frame", type=click.Choice([str(n) for n in FRAMES]), default="512", show_default=True, help="Samples.")
@@ -34,21 +35,15 @@ from gateway.training.spectrograms import Look, of
 @click.option(
     "--steps", type=click.IntRange(1, 10**6), default=mobilenet.Plan().steps, show_default=True, help="Batches."
 )
-@click.option("--seed", type=int, default=1, show_default=True)
+@seed_option
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, file_okay=False),
     help="Also a bundle for nodes; its threshold is from windows that the network does not learn from then.",
 )
 @click.option("--known", default="", help="Of the bundle: the asset that its node is on. Default: any of them.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.001,
-    show_default=True,
-    help="Of the bundle: wanted share of false alarms among normal windows.",
-)
-@click.option("--generation", type=click.IntRange(0, 23), default=1, show_default=True, help="As nodes announce it.")
+@rate_option
+@generation_option
 @signing_options
 def spectrogram(
     data: Path, out: Path, channel: str, frame: str, bands: int, rows: int, corner_hz: float, width: float,

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.model_options import (
+    dataset_argument,
+    generation_option,
+    node_option,
+    out_options,
+    rate_option,
+    seed_option,
+    session_option,
+)
 from gateway.cli.model_sign import bundle_argument, faults, finish, signing_key, signing_options
 from gateway.cli.options import WIDE
 from gateway.cli.progress import shown
-from gateway.detectors import feature_sets, signature
+from gateway.detectors import feature_sets
 from gateway.detectors.bundle import ANY, Bundle, load
-from gateway.detectors.manifest import NAME, Basis, Bin, Calibration
+from gateway.detectors.manifest import Basis, Bin, Calibration
 from gateway.training import bundle_writer, commission, conditions, dataset, held_out, slow, stream
 from gateway.training import calibrate as calibration
 from gateway.training.autoencoder import ARCHITECTURES
@@ -37,39 +45,6 @@ _METRICS = ("auroc", "auprc", "f1", "false_alarm_pct", "missed_pct", "alarmed_pc
 """Of gateway.training.evaluation.Figures: what a Bundle keeps of its evaluation."""
 
 _MISSED_PCT = 50.0
-
-dataset_argument = click.argument("data", metavar="DATASET", type=click.Path(path_type=Path, file_okay=False))
-
-
-def _named_rightly(context: click.Context, _: click.Parameter, folder: Path) -> Path:
-    if not re.fullmatch(NAME, folder.name):
-        raise click.BadParameter(f"{folder.name!r} cannot be a bundle's name: a to z, 0 to 9 and -, up to 64 of them")
-    if (folder / signature.FILE).exists() and not context.meta.get(_FORCED):
-        raise click.ClickException(f"{folder}: a signed bundle is here already; --force writes over it")
-    return folder
-
-
-def _forced(context: click.Context, _: click.Parameter, force: bool) -> None:
-    context.meta[_FORCED] = force
-
-
-_FORCED = f"{__name__}.force"
-
-
-def out_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--out and --force."""
-    out = click.option(
-        "--out", callback=_named_rightly, type=click.Path(path_type=Path, file_okay=False), required=True,
-        help="The bundle's folder; its name is the folder's.",
-    )  # fmt: skip
-    force = click.option(
-        "--force", callback=_forced, is_flag=True, is_eager=True, expose_value=False, help="Over a signed bundle."
-    )
-    return out(force(command))
-
-
-node_option = click.option("--node", "nodes", multiple=True, help="Only this node's runs; may be given again.")
-session_option = click.option("--session", "sessions", multiple=True, help="Only this session's; may be given again.")
 
 
 @click.command()
@@ -112,17 +87,11 @@ session_option = click.option("--session", "sessions", multiple=True, help="Only
 @click.option("--rate-hz", type=click.FloatRange(0.001, 4e6), help="Of the samples, where the dataset has features.")
 @click.option("--levels", is_flag=True, help="The model sees means and levels, too, as it does of slow readings.")
 @click.option("--leave-out", type=int, multiple=True, help="Number of a feature, from 0, that it is not to see.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.001,
-    show_default=True,
-    help="Wanted share of false alarms among normal windows.",
-)
+@rate_option
 @click.option("--pruned", type=click.FloatRange(0, 0.95), default=0.0, show_default=True, help="Share of weights.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@seed_option
 @click.option("--licence", help="Of the model. Default: the dataset's.")
-@click.option("--generation", type=click.IntRange(0, 23), default=1, show_default=True, help="As nodes announce it.")
+@generation_option
 @signing_options
 def train(
     data: Path, out: Path, role: Literal["node", "host"], arch: str, classes: str, classes_from: str | None,
