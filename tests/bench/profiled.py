@@ -72,9 +72,8 @@ class Sampler:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._spent = defaultdict(
-            float, {stage: 0.0 for *_, stage in STAGES if stage}
-        )  # none is left out for being fast
+        # None is left out for being fast.
+        self._spent = defaultdict(float, {stage: 0.0 for *_, stage in STAGES if stage})
         self._threads: dict[str, float] | None = None
         self._last_s = 0.0
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.detectors.place.kriging import Column, Kind, Kriging, fitted
+from gateway.detectors.place.kriging import SAME, Column, Kind, Kriging, fitted
 from gateway.detectors.place.normal import Floats, Normal, TooFew, cut, resolution
 from gateway.detectors.place.threshold import Limit
 from gateway.detectors.place.threshold import limit as limit_of
@@ -27,8 +27,6 @@ CONTEXTS = 64
 """That are told apart at most, however many columns and rows: learning takes their number cubed."""
 PIECES = 2
 """A single stay in one context is cut into so many, to see how it wanders there."""
-STEP = 1e-3
-"""Of a column's span: contexts nearer than that are one."""
 MOST = 256
 """Contexts whose Normal is kept."""
 
@@ -48,7 +46,7 @@ class Interpolated:
         """What is normal in that context [c]; without one, the middle of those learned."""
         if context is None or not self.used:
             return self.base
-        steps = self.between.spans * STEP
+        steps = self.between.spans * SAME
         near = np.round(np.asarray(context, dtype=float)[list(self.used)] / steps) * steps
         key = near.tobytes()
         if key not in self._found:

@@ -22,7 +22,7 @@ NUGGETS = (1e-3, 1e-2, 1e-1)
 OTHER_STATE = 0.25
 """Correlation of what is normal in two states of a machine."""
 SAME = 1e-3
-"""Of a column's span: numbers of one state are no farther apart (`context.STEP`)."""
+"""Of a column's span: contexts no farther apart are one."""
 
 
 class Kind(StrEnum):
